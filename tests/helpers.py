@@ -1,0 +1,38 @@
+"""What several test files need."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+HELLO = """
+int hello(void *ctx) {
+ bpf_trace_printk("Hello World!");
+ return 0;
+}
+"""
+
+
+def held():
+    """What this process holds in the kernel: file descriptors, trace instances, reader threads."""
+    links = []
+    for fd in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(os.readlink(fd))
+        except FileNotFoundError:  # the one that lists
+            continue
+    kernel = sorted(link for link in links if "bpf" in link or "perf_event" in link or "trace_pipe" in link)
+    instances = sorted(
+        path.name for path in Path("/sys/kernel/tracing/instances").glob(f"ebpf_lab-{os.getpid()}-*")
+    )
+    threads = sorted(thread.name for thread in threading.enumerate())
+    return {"descriptors": kernel, "count": len(links), "instances": instances, "threads": threads}
+
+
+def until(condition, seconds=20):
+    """Wait for ``condition()`` to be true; its value, or AssertionError after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.01)
+    return value

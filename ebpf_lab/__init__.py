@@ -1,0 +1,56 @@
+"""Learn eBPF by doing: a thin layer over BCC for the notebooks of this lab.
+
+Importing this package imports neither BCC nor pandas: each public name is
+fetched from its module when it is first used (PEP 562), so that ``doctor``
+works on a machine where they are missing.
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "BPF": "bpf",
+    "attach": "hooks",
+    "record": "events",
+    "watch": "views",
+    "run": "workload",
+    "check": "exercises",
+    "doctor": "checkup",
+    "LabError": "errors",
+    "SetupError": "errors",
+    "PrivilegeError": "errors",
+    "CompileError": "errors",
+    "VerifierError": "errors",
+    "AttachError": "errors",
+    "MapError": "errors",
+    "UnloadedError": "errors",
+    "BusyError": "errors",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'ebpf_lab' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+def _register_magic():
+    import sys
+
+    if "IPython" in sys.modules:  # no IPython running: nothing to register with
+        from IPython import get_ipython
+
+        if shell := get_ipython():
+            from .magic import BPFMagic
+
+            shell.register_magics(BPFMagic)
+
+
+_register_magic()

@@ -1,0 +1,73 @@
+"""Where the kernel's tracefs is, and private instances of its trace buffer."""
+
+import contextlib
+import itertools
+import os
+from pathlib import Path
+
+from .errors import SetupError
+
+_PREFIX = "ebpf_lab-"
+_numbers = itertools.count()
+
+
+def root():
+    """The mounted tracefs; SetupError where there is none."""
+    for path in (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")):
+        try:
+            os.stat(path / "events")
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            if os.path.ismount(path):
+                raise SetupError(
+                    f"{path} is mounted, but this process may not look into it.",
+                    fix="open the lab with ./lab: its notebooks get the capability CAP_DAC_READ_SEARCH",
+                ) from None
+        else:
+            return path
+    raise SetupError(
+        "tracefs is not mounted: without /sys/kernel/tracing there are no tracepoints and no trace pipe.",
+        fix="./lab setup, or: sudo mount -t tracefs nodev /sys/kernel/tracing",
+    )
+
+
+def event_exists(category, event):
+    """Whether the kernel has this tracepoint."""
+    return (root() / "events" / category / event / "id").exists()
+
+
+def events(category="*"):
+    """Names of the kernel's tracepoints, as 'category:event'."""
+    return [
+        f"{path.parent.parent.name}:{path.parent.name}" for path in root().glob(f"events/{category}/*/id")
+    ]
+
+
+def make_instance():
+    """A trace buffer of our own (Documentation/trace/ftrace.rst, "Instances"); OSError where not allowed.
+
+    Its clock is CLOCK_MONOTONIC, that of bpf_ktime_get_ns(). The name holds our
+    pid, so that sweep() can tell when nobody needs the instance any more.
+    """
+    path = root() / "instances" / f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
+    path.mkdir()
+    (path / "trace_clock").write_text("mono")
+    return path
+
+
+def sweep():
+    """Remove the instances of lab processes that died without doing so; returns their names.
+
+    The kernel refuses (EBUSY) to remove one whose trace_pipe is open, so nobody's
+    reader is ever cut off.
+    """
+    swept = []
+    with contextlib.suppress(SetupError, OSError):
+        for path in (root() / "instances").glob(f"{_PREFIX}*"):
+            pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+            if not Path("/proc", pid).exists():
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+                    swept.append(path.name)
+    return swept

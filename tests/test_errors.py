@@ -1,0 +1,32 @@
+import pytest
+
+from ebpf_lab import errors
+
+KINDS = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LabError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_says_what_failed_and_the_fix(kind):
+    error = kind("it broke", fix="mend it", log="all of it")
+    assert str(error) == "it broke\nFix: mend it"
+    assert error.log == "all of it"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_without_a_fix_is_just_the_message(kind):
+    assert str(kind("it broke")) == "it broke"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tree_in_the_docstring_names_each_error(kind):
+    assert kind.__name__ in errors.__doc__
+    assert all(base.__name__ in errors.__doc__ for base in kind.__bases__ if base is not Exception)
+
+
+def test_a_notebook_shows_the_message_without_the_frames_of_bcc():
+    try:
+        raise errors.CompileError("line 3: it broke", fix="mend it")
+    except errors.CompileError as e:
+        assert e._render_traceback_() == ["CompileError: line 3: it broke\nFix: mend it"]

@@ -1,0 +1,313 @@
+"""BPF: BCC's own class, with a lifetime and with errors one can read."""
+
+import atexit
+import ctypes as ct
+import difflib
+import errno
+import inspect
+import os
+import sys
+import threading
+from contextlib import contextmanager, suppress
+
+from . import headers, tracefs, trial
+from .diagnostics import compile_error, death_error, verifier_error
+from .errors import CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
+
+try:
+    import bcc
+except ImportError as e:
+    raise SetupError(
+        "BCC, the compiler and loader that this lab stands on, is not in this Python.",
+        fix="./lab setup (it comes from the distribution: python3-bpfcc on Debian and Ubuntu, never from pip)",
+        log=str(e),
+    ) from e
+except OSError as e:
+    raise SetupError(f"BCC's library can't be loaded: {e}", fix="sudo apt-get install libbpfcc") from e
+if not hasattr(bcc, "BPF"):
+    raise SetupError(
+        f"The package bcc in this Python ({os.path.dirname(bcc.__file__)}) is not BCC, "
+        "but an unrelated one of the same name from PyPI.",
+        fix=f"{sys.executable} -m pip uninstall bcc",
+    )
+from bcc.libbcc import lib
+
+# BCC's Python does not declare these two.
+lib.bpf_num_tables.argtypes, lib.bpf_num_tables.restype = [ct.c_void_p], ct.c_size_t
+lib.bpf_table_name.argtypes, lib.bpf_table_name.restype = [ct.c_void_p, ct.c_size_t], ct.c_char_p
+
+_lock = threading.RLock()  # two compiles at once crash libbcc
+_loaded = []  # the living programs of this Python, oldest first
+_rewritten = {}  # (text, cflags) of each text whose trial went well -> BCC's rewriting of it
+
+# A call of a function that isn't there compiles, and then the verifier is at a loss for words.
+_CFLAGS = ["-Werror=implicit-function-declaration"]
+
+
+class BPF(bcc.BPF):
+    """A BPF program, compiled: bcc.BPF with the same arguments and methods.
+
+    Loading one unloads all earlier ones of this Python once it has compiled;
+    with ``keep=True`` it only replaces one of the same text. ``close()``, or the
+    end of a ``with`` block, detaches and unloads it. Raises CompileError; what
+    loads a function (attach, load_func) raises VerifierError.
+
+    ``source`` is the program's text, ``warnings`` what clang said without
+    refusing it.
+    """
+
+    def __init__(self, *args, keep=False, **kwargs):
+        given = inspect.signature(bcc.BPF.__init__).bind(self, *args, **kwargs)
+        given.arguments["cflags"] = [*given.arguments.get("cflags", []), *_CFLAGS]
+        text = _text(given.arguments)
+        self.source = text.decode(errors="backslashreplace")
+        self.readers = set()  # what close() must close first: readers of this program's events
+        self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
+        self._prog_types, self._xdp, self._closing = {}, {}, False
+        with _lock:
+            headers.prepare()
+            tracefs.sweep()
+            if not given.arguments.get("usdt_contexts"):  # they add text of their own
+                self._try(text, given.arguments["cflags"])
+            try:
+                with captured_stderr() as words:
+                    super().__init__(*given.args[1:], **given.kwargs)
+            except BaseException as e:
+                compiled = getattr(self, "module", None)
+                self.close()
+                if isinstance(e, LabError) or compiled or not isinstance(e, Exception):
+                    raise
+                raise compile_error(words[0], self.source) from e
+            finally:
+                if given.arguments.get("debug"):
+                    sys.stderr.write(words[0])
+            self.warnings = words[0]
+            for earlier in list(_loaded):
+                if not keep or earlier.source == self.source:
+                    earlier._unload("a later BPF(...): it unloads all earlier ones, unless it has keep=True")
+            _loaded.append(self)
+
+    def _try(self, text, cflags):
+        key = (text, tuple(map(str, cflags)))
+        if key not in _rewritten:
+            tried = trial.compile_apart(text, key[1])
+            if tried.died:
+                raise death_error(tried.words, self.source, tried.rewritten)
+            _rewritten[key] = tried.rewritten
+        self._rewriting = _rewritten[key]
+
+    def load_func(self, func_name, prog_type, *args, **kwargs):
+        """BCC's load_func; raises VerifierError, and loads anew where the type is another than before."""
+        name = func_name.encode() if isinstance(func_name, str) else bytes(func_name)
+        with _lock:
+            check_name(name, self.functions, "function")
+            if self._prog_types.get(name, prog_type) != prog_type and name in self.funcs:
+                os.close(self.funcs.pop(name).fd)  # BCC would give back the old one, whatever its type
+            try:
+                with captured_stderr() as words:
+                    function = super().load_func(name, prog_type, *args, **kwargs)
+            except Exception as e:
+                raise self._load_error(name, prog_type, ct.get_errno(), words[0]) from e
+            self._prog_types[name] = prog_type
+        return function
+
+    def _load_error(self, name, prog_type, number, words):
+        if "processed" not in words and number == errno.E2BIG:
+            words += self._verdict(name, prog_type)
+        if "processed" in words or "\n; " in words:
+            rewriting = getattr(self, "_rewriting", "")
+            return verifier_error(name.decode(), os.strerror(number), words, self.source, rewriting)
+        if number == errno.EPERM and not _may_load():
+            return PrivilegeError(
+                f"The kernel refused to load {name.decode()}: this process has neither root's privileges "
+                "nor the capabilities CAP_BPF and CAP_PERFMON.",
+                fix="open the lab with ./lab: its notebooks get them",
+                log=words,
+            )
+        reason = words.strip() or os.strerror(number)
+        return LabError(
+            f"The kernel refused to load {name.decode()} as this type of program: {reason}", log=words
+        )
+
+    def _verdict(self, name, prog_type):
+        """What the verifier says of a program too long to walk, of which BCC keeps only the errno."""
+        log, verdict_only = ct.create_string_buffer(1 << 20), 4  # BPF_LOG_STATS, linux/bpf_verifier.h
+        start, size = lib.bpf_function_start(self.module, name), lib.bpf_function_size(self.module, name)
+        license_, version = lib.bpf_module_license(self.module), lib.bpf_module_kern_version(self.module)
+        with captured_stderr():
+            fd = lib.bcc_func_load(
+                self.module,
+                prog_type,
+                name,
+                start,
+                size,
+                license_,
+                version,
+                verdict_only,
+                log,
+                len(log),
+                None,
+                -1,
+            )
+        if fd >= 0:
+            os.close(fd)
+        return log.value.decode(errors="backslashreplace")
+
+    @property
+    def functions(self):
+        """Names of the program's functions, in the order of the text."""
+        return [
+            lib.bpf_function_name(self.module, i).decode() for i in range(lib.bpf_num_functions(self.module))
+        ]
+
+    def __getitem__(self, key):
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            known = [
+                lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))
+            ]
+            check_name(key if isinstance(key, bytes) else str(key).encode(), known, "map", MapError)
+            raise
+
+    @staticmethod
+    def attach_xdp(dev, fn, flags=0):
+        """BCC's attach_xdp; close() takes the program off the device, which BCC's cleanup (0.26) does not."""
+        bcc.BPF.attach_xdp(dev, fn, flags)
+        fn.bpf._xdp[dev] = flags
+
+    @staticmethod
+    def remove_xdp(dev, flags=0):
+        """BCC's remove_xdp."""
+        bcc.BPF.remove_xdp(dev, flags)
+        for program in _loaded:
+            program._xdp.pop(dev, None)
+
+    def close(self):
+        """Stop what reads this program's events, detach it everywhere, unload it. May be called twice."""
+        self._unload("b.close(), or the end of its with block")
+
+    def cleanup(self):
+        """The same as close(); BCC calls it when Python ends."""
+        self.close()
+
+    def _unload(self, by):
+        with _lock:
+            if self._closing:  # BCC's cleanup() ends by calling close()
+                return
+            self._closing = True
+            for reader in list(self.readers):
+                reader.close()
+            sockets = [fn.sock for fn in getattr(self, "funcs", {}).values() if hasattr(fn, "sock")]
+            try:
+                for dev, flags in list(self._xdp.items()):
+                    with suppress(Exception):  # the device may have gone
+                        bcc.BPF.remove_xdp(dev, flags)
+                if "module" in self.__dict__:  # BCC's __init__ got so far
+                    bcc.BPF.cleanup(self)
+                    bcc.BPF.close(self)
+            finally:
+                for socket in sockets:
+                    os.close(socket)
+                _forget(self)
+                self._unloaded_by = by
+                self.__class__ = _Unloaded
+
+    def __repr__(self):
+        count = self.warnings.count("warning: ")
+        warned = f"; {count} warning{'s' * (count > 1)} in .warnings" if count else ""
+        return f"<BPF {', '.join(self.functions) or 'without functions'}{warned}>"
+
+
+class _Unloaded(BPF):
+    """What a BPF object turns into when it is unloaded: any use but close() says why it can't be had."""
+
+    def __getattribute__(self, name):
+        if name.startswith("_") or name in ("source", "warnings", "close", "cleanup"):
+            return object.__getattribute__(self, name)
+        raise UnloadedError(
+            f"This program is not in the kernel any more: it was unloaded by {self._unloaded_by}.",
+            fix="run the cell that makes it again; to have two programs at once, load the later one with keep=True",
+        )
+
+    def __getitem__(self, key):
+        return self.tables
+
+    __setitem__ = __delitem__ = __len__ = __iter__ = __enter__ = lambda self, *_: self.tables
+
+    def close(self):
+        """Nothing is left to do."""
+
+    cleanup = close
+
+    def __repr__(self):
+        return f"<BPF, unloaded by {self._unloaded_by}>"
+
+
+def _text(arguments):
+    """The program's text as bytes, from BCC's arguments; CompileError where it can't be one."""
+    if arguments.get("src_file"):
+        path = arguments["src_file"]
+        try:
+            with open(
+                bcc.BPF._find_file(path if isinstance(path, bytes) else os.fsencode(path)), "rb"
+            ) as file:
+                text = file.read()
+        except Exception as e:
+            raise CompileError(f"There is no source file {path!r}.", log=str(e)) from e
+    else:
+        text = arguments.get("text")
+        if not isinstance(text, str | bytes):
+            raise TypeError(f"BPF(text=...) takes the program's C text as a str, not {type(text).__name__}")
+        text = text.encode() if isinstance(text, str) else text
+    if not text.strip():
+        raise CompileError(
+            "line 1: the program is empty.", fix="give its C text: BPF(text=program), or a %%bpf program cell"
+        )
+    if b"\0" in text:
+        raise CompileError(f"line {text[: text.index(0)].count(10) + 1}: the text contains a NUL character.")
+    return text
+
+
+def check_name(name, known, kind, error=LabError):
+    """Raise ``error``, with the nearest name, where ``name`` is not among the ``known`` ones."""
+    name = name.decode(errors="backslashreplace")
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, 1)
+    names = ", ".join(known) or "none"
+    raise error(
+        f"The program has no {kind} named {name!r}; it has: {names}.",
+        fix=f"did you mean {near[0]!r}?" if near else "",
+    )
+
+
+def _forget(program):
+    """Let go of ``program``: BCC's exit handlers would keep it for ever."""
+    atexit.unregister(program.cleanup)
+    atexit.unregister(program.donothing)
+    if program in _loaded:
+        _loaded.remove(program)
+
+
+def _may_load():
+    """Whether this process has the capabilities that loading a tracing program takes."""
+    with open("/proc/self/status") as status:
+        effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    perfmon, bpf, sys_admin = 1 << 38, 1 << 39, 1 << 21  # linux/capability.h
+    return bool(effective & sys_admin) or effective & (perfmon | bpf) == perfmon | bpf
+
+
+@contextmanager
+def captured_stderr():
+    """What is written to file descriptor 2, where libbcc and clang speak: a list that gets one str."""
+    words, kept = [""], os.dup(2)
+    with open(os.memfd_create("stderr"), "w+b") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield words
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            words[0] = file.read().decode(errors="backslashreplace")

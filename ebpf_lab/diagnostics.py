@@ -1,0 +1,152 @@
+"""From the words of clang and of the verifier to errors about the learner's own lines.
+
+Only text goes in and out here: nothing is compiled or loaded.
+"""
+
+import re
+from difflib import SequenceMatcher
+
+from .errors import CompileError, VerifierError
+
+_CLANG = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+): (?P<kind>\w+(?: error)?): (?P<text>.*)$")
+_STATE = re.compile(
+    r"^(\d+: |from \d+ to |;|func#|reg type unsupported|cur state|old state|verification time"
+    r"|stack depth|processed \d+ insns)"
+)
+
+# What beginners run into, in clang's words -> what to do about it.
+_CLANG_FIXES = [
+    (
+        r"implicit(ly)? declar|undeclared function",
+        "in the kernel there is no C library: a program can call BPF helpers (bpf_trace_printk() prints) "
+        "and functions of its own.",
+    ),
+    (r"expected ';'", "end the statement with a semicolon."),
+    (
+        r"file not found",
+        "leave the #include out: BCC brings the types and helpers; the C library is not there.",
+    ),
+    (
+        r"stack limit of \d+ bytes",
+        "a program has 512 bytes of stack; keep larger data in a map (BPF_PERCPU_ARRAY).",
+    ),
+]
+
+
+def line_map(source, rewritten):
+    """{line of BCC's rewriting: line of the learner's source}, both counted from 1.
+
+    BCC puts lines of its own before the source and around each function, and
+    rewrites map accesses; what it leaves alone shows which line is which.
+    """
+    old = [line.strip() for line in source.splitlines()]
+    new = [line.strip() for line in rewritten.splitlines()]
+    lines = {}
+    for tag, i, i_end, j, j_end in SequenceMatcher(None, new, old, autojunk=False).get_opcodes():
+        if tag in ("equal", "replace") and j_end > j:
+            lines |= {i + k + 1: min(j + k, j_end - 1) + 1 for k in range(i_end - i)}
+    return lines
+
+
+def compile_error(words, source, rewritten=""):
+    """The CompileError for clang's ``words`` about ``source``."""
+    said = words.splitlines()
+    seen = [(match, said[i + 1 : i + 2]) for i, line in enumerate(said) if (match := _CLANG.match(line))]
+    errors = [pair for pair in seen if "error" in pair[0]["kind"]]
+    if not errors:
+        tail = [line for line in said if line.strip()][-3:]
+        return CompileError("The program does not compile.\n" + "\n".join(tail), fix=_fix(words), log=words)
+    error, excerpt = next((pair for pair in errors if pair[0]["file"].endswith("main.c")), errors[0])
+    message = re.sub(r" \[-W.*\]$", "", error["text"])
+    lineno, column = int(error["line"]), int(error["column"])
+    if not error["file"].endswith("main.c"):  # in a header: the learner's line is the one that includes it
+        included = re.search(r"main\.c:(\d+):", words)
+        message, lineno, column = f"{error['file']}: {message}", int(included[1]) if included else 0, 0
+    elif excerpt and excerpt[0].strip() != _line(source, lineno).strip():  # a line of BCC's rewriting
+        lineno, column = line_map(source, rewritten).get(lineno, 0), 0
+    others = [pair[0]["kind"] for pair in seen if pair[0] is not error and pair[0]["kind"] != "note"]
+    more = f"\n({len(others)} more: {', '.join(others)}; all of it in .log)" if others else ""
+    what = f"The program does not compile: {_place(lineno, column)}{message}"
+    return CompileError(
+        f"{what}\n{_marked(source, lineno, column)}{more}", fix=_fix(error["text"]), log=words
+    )
+
+
+def death_error(words, source, rewritten):
+    """The CompileError for a text on which the compiler's whole process died with these ``words``."""
+    verdict = re.search(r"main\.c:(\d+):\d+: in function (\w+).*?: (Looks like .*)", words)
+    if not verdict:
+        tail = [line for line in words.splitlines() if line.strip()][-3:]
+        return CompileError("The compiler crashed on this program.\n" + "\n".join(tail), log=words)
+    lineno = line_map(source, rewritten).get(int(verdict[1]), 0) or _function_line(source, verdict[2])
+    return CompileError(
+        f"The program does not compile: {_place(lineno)}{verdict[3]} (in function {verdict[2]})\n"
+        f"{_marked(source, lineno)}",
+        fix=_fix(words),
+        log=words,
+    )
+
+
+def verifier_error(function, reason, words, source, rewritten):
+    """The VerifierError for the verifier's ``words`` about ``function``; ``reason`` is the errno's text."""
+    said = [line for line in words.splitlines() if line.strip() and not line.startswith("bpf: ")]
+    hints = [line.partition("HINT: ")[2] for line in said if line.startswith("HINT: ")]
+    log = [line for line in said if not line.startswith("HINT: ")]
+    last = max((i for i, line in enumerate(log) if re.match(r"\d+: \(", line)), default=-1)
+    verdict = [line for line in log[last + 1 :] if not _STATE.match(line)][:2]
+    lineno = _source_line(log[: last + 1], source, rewritten) or _function_line(source, function)
+    omitted = len(log) - len(verdict)
+    parts = [
+        f"The verifier refused {function}: {_place(lineno)}{reason}",
+        _marked(source, lineno),
+        *verdict,
+        f"({omitted} lines omitted; all of it in .log)" if omitted else "",
+    ]
+    return VerifierError("\n".join(part for part in parts if part), fix=" ".join(hints), log=words)
+
+
+def _source_line(log, source, rewritten):
+    """The learner's line that the verifier looked at last, or 0 where the log doesn't tell.
+
+    Newer kernels end the quoted line with '@ main.c:20'; 6.1 only quotes it.
+    """
+    lines = line_map(source, rewritten)
+    quotes = [line for line in log if line.startswith("; ") and not line.endswith("@ main.c:0")]
+    if not quotes:
+        return 0
+    if number := re.search(r"@ main\.c:(\d+)$", quotes[-1]):
+        return lines.get(int(number[1]), 0)
+    quoted = quotes[-1].removeprefix("; ").strip()
+    found = [n for n, line in enumerate(rewritten.splitlines(), 1) if line.strip() == quoted]
+    return lines.get(found[0], 0) if len(found) == 1 else 0
+
+
+def _function_line(source, function):
+    """The line where ``function`` begins: all that can be said of a log that quotes no source."""
+    found = re.search(rf"\b{re.escape(function)}\s*\(", source)
+    return source.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def _place(lineno, column=0):
+    if not lineno:
+        return ""
+    return f"line {lineno}, column {column}: " if column else f"line {lineno}: "
+
+
+def _line(source, lineno):
+    lines = source.splitlines()
+    return lines[lineno - 1] if 0 < lineno <= len(lines) else ""
+
+
+def _marked(source, lineno, column=0):
+    """The learner's line with its number, and a mark under the column."""
+    if not (text := _line(source, lineno)):
+        return ""
+    number = f"{lineno:5} | "
+    indent = re.sub(r"[^\t]", " ", text[: column - 1]) if column else ""
+    mark = "\n" + " " * (len(number) - 2) + "| " + indent + "^" if column else ""
+    return f"{number}{text}{mark}"
+
+
+def _fix(words):
+    return next((fix for pattern, fix in _CLANG_FIXES if re.search(pattern, words)), "")

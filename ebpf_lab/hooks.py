@@ -1,0 +1,186 @@
+"""attach: putting a loaded function on a hook that this kernel has."""
+
+import ctypes as ct
+import difflib
+import functools
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import tracefs
+from .bpf import BPF, captured_stderr, check_name
+from .errors import AttachError, LabError, SetupError
+
+# How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
+_SYSCALL = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
+
+
+def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
+    """Run the function ``fn_name`` at one hook; returns the hook as bpftrace writes it.
+
+    ``syscall="execve"``: the entry of that system call, by the book's kprobe
+    (-> 'kprobe:__x64_sys_execve'); where the kernel has no kprobes, and the
+    function takes ``void *ctx``, by the call's tracepoint
+    (-> 'tracepoint:syscalls:sys_enter_execve').
+    ``tracepoint="sched:sched_process_exit"`` and ``raw_tracepoint="sys_enter"``
+    are tried as they are. Attaching a function twice to one hook changes nothing.
+
+    Raises AttachError with each hook tried and the kernel's reason, and
+    VerifierError where the kernel refuses the function itself.
+    """
+    given = {"syscall": syscall, "tracepoint": tracepoint, "raw_tracepoint": raw_tracepoint}
+    given = {kind: name for kind, name in given.items() if name is not None}
+    if not isinstance(bpf, BPF):
+        raise TypeError(f"attach() takes a program, an ebpf_lab.BPF, not {type(bpf).__name__}")
+    if len(given) != 1:
+        raise TypeError("attach() takes exactly one of syscall=, tracepoint=, raw_tracepoint=")
+    check_name(fn_name.encode(), bpf.functions, "function")
+    kind, name = given.popitem()
+    return {"syscall": _syscall, "tracepoint": _tracepoint, "raw_tracepoint": _raw_tracepoint}[kind](
+        bpf, name, fn_name
+    )
+
+
+def attached(bpf):
+    """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
+    kprobes = [event.decode().replace("p_", "kprobe:", 1) for event in bpf.kprobe_fds]
+    tracepoints = ["tracepoint:" + tp.decode().partition(" ")[0] for tp in bpf.tracepoint_fds]
+    raw = ["rawtracepoint:" + tp.decode() for tp in bpf.raw_tracepoint_fds]
+    return kprobes + tracepoints + raw
+
+
+def _syscall(bpf, name, fn_name):
+    tried = []
+    if not _has_kprobes():
+        tried.append((f"kprobe on {name}", "this kernel has no kprobes (CONFIG_KPROBES is off)"))
+    elif symbol := _syscall_symbols().get(name):
+        try:
+            return _kprobe(bpf, symbol, fn_name)
+        except AttachError as e:
+            tried += e.tried
+    else:
+        tried.append((f"kprobe on {name}", "the kernel has no function of that name (/proc/kallsyms)"))
+    tracepoint = f"syscalls:sys_enter_{name}"
+    if _takes_void_ctx(bpf, fn_name):
+        try:
+            return _tracepoint(bpf, tracepoint, fn_name)
+        except (AttachError, SetupError) as e:
+            tried += getattr(e, "tried", None) or [(f"tracepoint:{tracepoint}", str(e))]
+    else:
+        reason = f"not tried: only a function that takes void *ctx fits both hooks, and {fn_name} does not"
+        tried.append((f"tracepoint:{tracepoint}", reason))
+    known = sorted(_syscall_symbols() if _has_kprobes() else _syscall_tracepoints())
+    raise _refused(f"system call {name!r}", tried, name, known)
+
+
+def _kprobe(bpf, symbol, fn_name):
+    hook, event = f"kprobe:{symbol}", b"p_" + symbol.encode()
+    bpf.load_func(fn_name, BPF.KPROBE)
+    if fn_name.encode() not in bpf.kprobe_fds.get(event, ()):
+        _try(hook, lambda: bpf.attach_kprobe(event=symbol, fn_name=fn_name))
+    return hook
+
+
+def _tracepoint(bpf, name, fn_name):
+    category, _, event = name.partition(":")
+    if not event:
+        raise AttachError(
+            f"A tracepoint is written category:event, as in syscalls:sys_enter_execve, not {name!r}."
+        )
+    if not tracefs.event_exists(category, event):
+        tried = [(f"tracepoint:{name}", "the kernel has no such tracepoint")]
+        raise _refused(f"tracepoint {name!r}", tried, name, tracefs.events())
+    bpf.load_func(fn_name, BPF.TRACEPOINT)  # first and apart: a refusal by the verifier is no missing hook
+    with _beside(bpf.tracepoint_fds, f"tracepoint:{name}", name, fn_name, bpf) as wanted:
+        if wanted:
+            _try(f"tracepoint:{name}", lambda: bpf.attach_tracepoint(tp=name, fn_name=fn_name))
+    return f"tracepoint:{name}"
+
+
+def _raw_tracepoint(bpf, name, fn_name):
+    hook = f"rawtracepoint:{name}"
+    bpf.load_func(fn_name, BPF.RAW_TRACEPOINT)
+    try:
+        with _beside(bpf.raw_tracepoint_fds, hook, name, fn_name, bpf) as wanted:
+            if wanted:
+                _try(hook, lambda: bpf.attach_raw_tracepoint(tp=name, fn_name=fn_name))
+    except AttachError as e:
+        known = ["sys_enter", "sys_exit", *(event.partition(":")[2] for event in tracefs.events())]
+        raise _refused(f"raw tracepoint {name!r}", e.tried, name, known) from e
+    return hook
+
+
+@contextmanager
+def _beside(fds, hook, name, fn_name, bpf):
+    """Whether ``fn_name`` must still be attached; keeps what another function has at the same hook.
+
+    BCC holds one file descriptor for each tracepoint, by its name: a second function's would replace
+    the first one's, which would then stay attached for ever.
+    """
+    if bpf.hooks.get((hook, fn_name)) in fds.values():
+        yield False
+        return
+    name = name.encode()
+    other = fds.pop(name, None)
+    try:
+        yield True
+        bpf.hooks[hook, fn_name] = fds[name]
+    finally:
+        if other is not None:
+            fds[name + b" #%d" % len(fds) if name in fds else name] = other
+
+
+def _try(hook, attach_it):
+    """Call BCC to attach; its failure becomes an AttachError with the kernel's words in ``tried``."""
+    ct.set_errno(0)
+    with captured_stderr() as words:
+        try:
+            attach_it()
+            return
+        except LabError:
+            raise
+        except Exception as e:
+            reason = os.strerror(ct.get_errno()) if ct.get_errno() else str(e)
+            failed = e
+    error = AttachError(f"{hook}: {reason}", log=words[0])
+    error.tried = [(hook, f"{reason} ({words[0].strip()})" if words[0].strip() else reason)]
+    raise error from failed
+
+
+def _refused(what, tried, name, known):
+    near = [] if name in known else difflib.get_close_matches(name, dict.fromkeys(known), 3)
+    lines = [f"Nothing to attach to for the {what}:", *(f"  {hook}: {reason}" for hook, reason in tried)]
+    error = AttachError("\n".join(lines), fix=f"did you mean {' or '.join(map(repr, near))}?" if near else "")
+    error.tried = tried
+    return error
+
+
+def _takes_void_ctx(bpf, fn_name):
+    return re.search(rf"\b{re.escape(fn_name)}\s*\(\s*void\s*\*\s*\w*\s*\)", bpf.source) is not None
+
+
+def _has_kprobes():
+    """Whether the kernel has kprobes; perf's device for them is there exactly then (kernel/events/core.c)."""
+    return Path("/sys/bus/event_source/devices/kprobe").exists()
+
+
+@functools.cache
+def _syscall_symbols():
+    """{system call: its kernel function}; the names in /proc/kallsyms can be read by everybody.
+
+    BCC's get_syscall_fnname looks at the addresses too, sees only zeros unless
+    it is run by uid 0, and then answers with a name that no kprobe takes.
+    """
+    symbols = {}
+    for symbol, name in _SYSCALL.findall(Path("/proc/kallsyms").read_text()):
+        if name not in symbols or symbol.startswith("__"):
+            symbols[name] = symbol
+    return symbols
+
+
+def _syscall_tracepoints():
+    try:
+        return [e.partition("sys_enter_")[2] for e in tracefs.events("syscalls") if "sys_enter_" in e]
+    except SetupError:
+        return []

@@ -1,0 +1,94 @@
+"""A first compile of a new text where a crash can do no harm: in a process of its own.
+
+libbcc ends the whole process on some programs: for more than 512 bytes of stack,
+LLVM's fatal-error handler calls exit(), which would take the notebook's kernel
+with it. So a text is first compiled here. Run as a script, this file is the
+child: it compiles standard input and, whatever the text says, it can't touch the
+kernel, because a seccomp filter refuses it the system call bpf(2). No program is
+loaded, no map made, nothing pinned or attached.
+"""
+
+import ctypes
+import os
+import platform
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+
+SECONDS = 120  # a first compile under emulation took 30
+_COMPILED, _NOT_TRIED = 0, 77
+_DEBUG_PREPROCESSOR = 4  # bcc/__init__.py
+BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}  # asm/unistd.h: __NR_bpf
+
+
+@dataclass
+class Trial:
+    """How a text's trial went; ``words`` is all that libbcc and clang said."""
+
+    died: bool
+    words: str
+
+    @property
+    def rewritten(self):
+        """The text as BCC rewrote it before compiling, or '' where it didn't get that far."""
+        start = self.words.find("#if defined(BPF_LICENSE)")
+        end = self.words.find("#include <bcc/footer.h>", start)
+        return self.words[start:end] if 0 <= start < end else ""
+
+
+def compile_apart(text, cflags=()):
+    """Compile ``text`` (bytes) in a fresh process; returns a Trial.
+
+    Only the death of that process says something: a map shared with another
+    program, say, fails there and not here, so BCC's own compile decides.
+    """
+    command = [sys.executable, "-I", "-S", __file__, *cflags]
+    try:
+        done = subprocess.run(
+            command,
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as e:
+        return Trial(True, f"the compiler did not finish within {SECONDS} s\n{(e.stdout or b'').decode()}")
+    words = done.stdout.decode(errors="backslashreplace")
+    return Trial(done.returncode not in (_COMPILED, _NOT_TRIED), words)
+
+
+def _forbid_bpf(libc):
+    """Refuse bpf(2) with EPERM from here on, by a seccomp filter: itself a program of (classic) BPF."""
+    load, jump_if_equal, give = 0x20, 0x15, 0x06  # linux/bpf_common.h: BPF_LD|BPF_W|BPF_ABS ...
+    errno_eperm, allow = 0x00050001, 0x7FFF0000  # linux/seccomp.h: SECCOMP_RET_ERRNO|EPERM, SECCOMP_RET_ALLOW
+    program = [
+        (load, 0, 0, 0),  # seccomp_data.nr
+        (jump_if_equal, 0, 1, BPF_SYSCALL[platform.machine()]),
+        (give, 0, 0, errno_eperm),
+        (give, 0, 0, allow),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    fprog = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code))
+    no_new_privs, set_seccomp, mode_filter = 38, 22, 2  # linux/prctl.h
+    for option in [(no_new_privs, 1, 0, 0, 0), (set_seccomp, mode_filter, fprog)]:
+        if libc.prctl(*option):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _child(cflags):
+    try:
+        lib = ctypes.CDLL("libbcc.so.0")
+        _forbid_bpf(ctypes.CDLL(None, use_errno=True))
+    except (OSError, KeyError):  # no BCC; no seccomp; a CPU whose bpf(2) has a number unknown here
+        os._exit(_NOT_TRIED)
+    flags = (ctypes.c_char_p * len(cflags))(*(os.fsencode(flag) for flag in cflags))
+    lib.bpf_module_create_c_from_string(
+        ctypes.c_char_p(sys.stdin.buffer.read()), _DEBUG_PREPROCESSOR, flags, len(cflags), True, None
+    )
+    os._exit(_COMPILED)
+
+
+if __name__ == "__main__":
+    _child(sys.argv[1:])

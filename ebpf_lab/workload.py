@@ -1,0 +1,92 @@
+"""run: a known workload, so that what a program saw can be compared with what was done."""
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Processes:
+    """The processes that run() started, in that order."""
+
+    command: list[str]
+    pids: list[int] = field(default_factory=list)
+    returncodes: list[int] = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.pids)
+
+    def __repr__(self):
+        shown = ", ".join(map(str, self.pids[:3])) + (", ..." if len(self.pids) > 3 else "")
+        failed = sum(code != 0 for code in self.returncodes)
+        ended = f"; {failed} ended with an error" if failed else ""
+        return f"<{len(self.pids)} x {shlex.join(self.command)}: pids {shown}{ended}>"
+
+
+def run(command, times=1, *, uid=None, seconds=60):
+    """Run ``command`` ``times`` times, one after the other, and wait for each; returns their pids.
+
+    ``command`` is a string as one types it, or a list. It is looked up in PATH
+    before anything starts, so that each process makes exactly one execve.
+    ``uid`` is the user (a number) to run it as. What the processes print is not
+    kept. After ``seconds`` for all of them, or when interrupted, the one that
+    runs is killed; running out of time raises TimeoutError.
+    """
+    words = shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
+    if not words:
+        raise ValueError("run() needs a command, such as run('/bin/true')")
+    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
+    path = shutil.which(words[0])
+    if not path:
+        raise FileNotFoundError(
+            f"run(): there is no command {words[0]!r} in {os.environ.get('PATH', 'PATH')}"
+        )
+    identity = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+    started = Processes([os.path.abspath(path), *words[1:]])
+    deadline = time.monotonic() + seconds
+    for _ in range(times):
+        process = None
+        try:
+            with _interrupts_wait():  # between its start and our knowing of it, none could end the process
+                process = subprocess.Popen(
+                    started.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    **identity,
+                )
+            started.pids.append(process.pid)
+            started.returncodes.append(process.wait(timeout=max(0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"run(): {seconds} s were not enough: {len(started.returncodes)} of {times} x "
+                f"{shlex.join(started.command)} had ended. Give it more: run(..., seconds=...)"
+            ) from None
+        finally:
+            if process and process.returncode is None:
+                process.kill()
+                process.wait()
+    return started
+
+
+@contextlib.contextmanager
+def _interrupts_wait():
+    """Hold a Ctrl-C back until the block is done."""
+    if threading.current_thread() is not threading.main_thread():  # Python interrupts only that one
+        yield
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *signal_and_frame: came.append(signal_and_frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])

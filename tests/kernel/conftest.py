@@ -1,0 +1,36 @@
+"""Every test here runs programs in the real kernel, and must leave nothing there."""
+
+import pytest
+from helpers import held, until
+
+from ebpf_lab import SetupError, tracefs
+
+
+def pytest_collection_modifyitems(items):
+    try:
+        tracefs.root()
+    except SetupError as e:
+        for item in items:
+            if "kernel" in item.path.parts:
+                item.add_marker(pytest.mark.skip(reason=str(e)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm():
+    """BCC keeps a few descriptors from its first load on; they are not leftovers of a test."""
+    from ebpf_lab import BPF
+
+    with BPF(text="\nint warm(void *ctx) { return 0; }\n"):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(warm):
+    """Closes the programs that a test left open, and asserts that nothing else stays."""
+    from ebpf_lab import bpf
+
+    before = held()
+    yield
+    for program in list(bpf._loaded):
+        program.close()
+    until(lambda: held() == before or None, seconds=5)

@@ -1,0 +1,325 @@
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import bcc
+import pytest
+from helpers import until
+
+from ebpf_lab import (
+    BPF,
+    CompileError,
+    LabError,
+    MapError,
+    PrivilegeError,
+    UnloadedError,
+    VerifierError,
+    attach,
+    bpf,
+    record,
+    run,
+)
+
+COUNTER = """
+BPF_HASH(counter_table);
+int hello(void *ctx) {
+  u64 uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+  u64 *p = counter_table.lookup(&uid);
+  *p += 1;
+  return 0;
+}
+"""
+
+
+def loaded(program):
+    """Whether the kernel, asked through bpftool, still has the program that ``program`` gave the id of."""
+    shown = subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, check=True).stdout
+    return program in [entry["id"] for entry in json.loads(shown)]
+
+
+def prog_id(fd):
+    return int(fdinfo("self", fd)["prog_id"])
+
+
+def fdinfo(pid, fd):
+    return dict(line.split(":", 1) for line in Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines())
+
+
+def test_it_is_bcc_s_own_class(hello):
+    with BPF(text=hello) as b:
+        assert isinstance(b, bcc.BPF) and b.functions == ["hello"]
+
+
+def test_bcc_s_arguments_and_methods_stay(hello, tmp_path):
+    source = tmp_path / "hello.c"
+    source.write_text(hello.replace("Hello World!", "%d").replace('"%d"', '"%d", ANSWER'))
+    b = BPF(src_file=str(source), cflags=["-DANSWER=42"], debug=0)
+    function = b.load_func("hello", BPF.TRACEPOINT)
+    assert isinstance(function, BPF.Function) and b.load_func(b"hello", BPF.TRACEPOINT) is function
+    b.attach_tracepoint(tp="syscalls:sys_enter_execve", fn_name="hello")
+    with record(b) as lines:
+        pids = run("/bin/true", times=3).pids
+    assert {(p, "42") for p in pids} <= {(line.pid, line.message) for line in lines.lines}
+
+
+def test_a_load_unloads_the_earlier_program(hello):
+    first = BPF(text=hello)
+    attach(first, syscall="execve", fn_name="hello")
+    known = prog_id(first.funcs[b"hello"].fd)
+    assert loaded(known)
+    BPF(text="\nint other(void *ctx) { return 0; }\n")
+    until(lambda: not loaded(known))
+
+
+def test_reloading_five_times_leaves_one_program(hello):
+    ids = []
+    for _ in range(5):
+        b = BPF(text=hello)
+        attach(b, syscall="execve", fn_name="hello")
+        ids.append(prog_id(b.funcs[b"hello"].fd))
+    until(lambda: [i for i in ids if loaded(i)] == ids[-1:])
+
+
+def test_keep_leaves_other_programs_and_replaces_one_of_the_same_text(hello):
+    first, other = BPF(text=hello), BPF(text=COUNTER, keep=True)
+    again = BPF(text=hello, keep=True)
+    assert other.functions == again.functions == ["hello"]
+    with pytest.raises(UnloadedError, match="later BPF"):
+        first.functions  # noqa: B018
+
+
+def test_a_program_that_does_not_compile_leaves_the_earlier_one(hello):
+    b = BPF(text=hello)
+    with pytest.raises(CompileError):
+        BPF(text="\nint hello(")
+    assert b.functions == ["hello"]
+
+
+def test_close_may_be_called_twice_and_the_end_of_a_with_block_closes(hello):
+    with BPF(text=hello) as b:
+        attach(b, syscall="execve", fn_name="hello")
+    b.close()
+    b.cleanup()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda b: b.functions,
+        lambda b: b["counter_table"],
+        lambda b: b.load_func("hello", BPF.TRACEPOINT),
+        lambda b: attach(b, syscall="execve", fn_name="hello"),
+        lambda b: b.trace_fields(),
+        lambda b: record(b).__enter__(),
+        lambda b: b.__enter__(),
+        lambda b: len(b),
+        lambda b: list(b),
+    ],
+)
+def test_using_an_unloaded_program_says_what_unloaded_it_and_how_to_keep_it(hello, use):
+    b = BPF(text=hello)
+    b.close()
+    with pytest.raises(UnloadedError, match=r"b\.close") as raised:
+        use(b)
+    assert "keep=True" in raised.value.fix
+    assert "unloaded" in repr(b)
+
+
+def test_nothing_relies_on_garbage_collection_and_nothing_prevents_it(hello):
+    b = BPF(text=hello)
+    gone = weakref.ref(b)
+    b.close()
+    del b
+    gc.collect()
+    assert gone() is None
+
+
+def test_threads_may_load_at_once(hello):
+    failed = []
+
+    def load(n):
+        try:
+            BPF(text=hello.replace("World", str(n)), keep=True).load_func("hello", BPF.TRACEPOINT)
+        except Exception as e:
+            failed.append(e)
+
+    threads = [threading.Thread(target=load, args=[n]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_a_function_loads_anew_as_another_type(hello):
+    b = BPF(text=hello)
+    first = b.load_func("hello", BPF.TRACEPOINT).fd
+    known = prog_id(first)
+    b.load_func("hello", BPF.RAW_TRACEPOINT)
+    assert not loaded(known)
+
+
+def test_a_syntax_error_is_marked_in_the_learners_text():
+    with pytest.raises(CompileError) as raised:
+        BPF(text='\nint hello(void *ctx) {\n  bpf_trace_printk("Hello World!")\n  return 0;\n}\n')
+    assert "line 3, column 35: expected ';'" in str(raised.value)
+    assert "^" in str(raised.value) and "/virtual/main.c:3:35" in raised.value.log
+
+
+def test_an_unknown_helper_is_a_compile_error():
+    with pytest.raises(CompileError, match=r"line 3, column 3.*printf") as raised:
+        BPF(text='\nint hello(void *ctx) {\n  printf("Hello World!");\n  return 0;\n}\n')
+    assert "bpf_trace_printk" in raised.value.fix
+
+
+def test_warnings_are_folded_away_but_kept(hello, capfd):
+    b = BPF(text=hello.replace("return", "int *p = 5; return"))
+    assert "warning: incompatible integer to pointer" in b.warnings
+    assert capfd.readouterr().err == ""
+    assert "1 warning in .warnings" in repr(b)
+
+
+def test_debug_output_is_not_swallowed(hello, capfd):
+    BPF(text=hello, debug=bcc.DEBUG_PREPROCESSOR)
+    assert "bpf_trace_printk_" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t\n", b""])
+def test_an_empty_text_is_refused(text):
+    with pytest.raises(CompileError, match="line 1: the program is empty"):
+        BPF(text=text)
+
+
+def test_what_is_no_text_is_refused():
+    with pytest.raises(TypeError, match="C text as a str"):
+        BPF(text=5)
+    with pytest.raises(TypeError, match="C text as a str"):
+        BPF()
+
+
+def test_a_nul_character_is_named_with_its_line(hello):
+    with pytest.raises(CompileError, match="line 3"):
+        BPF(text=hello.replace("World", "\0"))
+
+
+def test_a_source_file_that_is_not_there_is_named():
+    with pytest.raises(CompileError, match=r"nowhere\.c"):
+        BPF(src_file="nowhere.c")
+
+
+def test_600_bytes_of_stack_are_a_compile_error_and_python_lives_on():
+    text = (
+        "\nint hello(void *ctx) {\n  char b[600];\n  bpf_probe_read_kernel(b, 600, ctx);\n  return b[9];\n}\n"
+    )
+    with pytest.raises(CompileError, match=r"line 2.*stack limit of 512 bytes"):
+        BPF(text=text)
+
+
+def test_the_verifiers_refusal_names_the_learners_line_and_the_fix():
+    b = BPF(text=COUNTER)
+    with pytest.raises(VerifierError, match="line 6") as raised:
+        b.load_func("hello", BPF.TRACEPOINT)
+    assert "map_value_or_null" in str(raised.value) and "NULL" in raised.value.fix
+    assert "bpf_map_lookup_elem" in raised.value.log
+
+
+def test_a_program_too_long_to_verify_gets_the_verdict_too():
+    b = BPF(
+        text="\nint hello(void *ctx) {\n  u64 t = 0;\n  while (bpf_ktime_get_ns()) t++;\n  return t;\n}\n"
+    )
+    with pytest.raises(VerifierError, match=r"(?s)line \d.*too large"):
+        b.load_func("hello", BPF.TRACEPOINT)
+
+
+def test_an_unverifiable_autoloaded_probe_leaves_nothing():
+    probe = "\nTRACEPOINT_PROBE(syscalls, sys_enter_execve) {\n  return *(int *)args->filename;\n}\n"
+    with pytest.raises(VerifierError, match="line 3"):
+        BPF(text=probe)
+
+
+def test_an_unknown_function_is_named_with_the_nearest(hello):
+    with pytest.raises(LabError, match=r"no function named 'hallo'.*(?s:.)*'hello'"):
+        BPF(text=hello).load_func("hallo", BPF.TRACEPOINT)
+
+
+def test_an_unknown_map_is_named_with_the_nearest():
+    with pytest.raises(MapError, match=r"no map named 'counter_tabel'(?s:.)*'counter_table'"):
+        BPF(text=COUNTER)["counter_tabel"]
+
+
+def test_a_refused_program_type_comes_with_the_kernels_words(hello):
+    with pytest.raises(LabError, match="refused to load hello as this type"):
+        BPF(text=hello).load_func("hello", BPF.LSM)
+
+
+def test_without_privileges_the_missing_capabilities_are_named(hello):
+    code = f"""
+import ctypes
+from ebpf_lab import BPF, PrivilegeError
+b = BPF(text={hello!r})
+ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+try:
+    b.load_func("hello", BPF.TRACEPOINT)
+except PrivilegeError as e:
+    print(e)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "CAP_BPF and CAP_PERFMON" in done.stdout and "./lab" in done.stdout, done.stderr
+
+
+def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch):
+    tries = []
+    real = bpf.trial.compile_apart
+    monkeypatch.setattr(bpf.trial, "compile_apart", lambda *args: tries.append(args) or real(*args))
+    text = hello.replace("World", "seen before")
+    for _ in range(3):
+        BPF(text=text)
+    assert len(tries) == 1
+
+
+def test_close_takes_an_xdp_program_off_its_device():
+    subprocess.run(["ip", "link", "add", "ebpf0", "type", "veth", "peer", "name", "ebpf1"], check=True)
+    try:
+        b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")
+        b.attach_xdp("ebpf0", b.load_func("pass", BPF.XDP), BPF.XDP_FLAGS_SKB_MODE)
+        assert "xdp" in _link("ebpf0")
+        b.close()
+        assert "xdp" not in _link("ebpf0")
+    finally:
+        subprocess.run(["ip", "link", "del", "ebpf0"], check=True)
+
+
+def _link(device):
+    return subprocess.run(["ip", "link", "show", device], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_killed_process_leaves_nothing_after_the_next_load(hello):
+    code = f"""
+import time
+from ebpf_lab import BPF, attach, record, run
+b = BPF(text={hello!r})
+attach(b, syscall="execve", fn_name="hello")
+with record(b) as lines:
+    print(b.funcs[b"hello"].fd, flush=True)
+    while True:
+        run("/bin/true", times=100)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        fd = int(child.stdout.readline())
+        known = int(fdinfo(child.pid, fd)["prog_id"])
+        left = f"/sys/kernel/tracing/instances/ebpf_lab-{child.pid}-0"
+        assert os.path.isdir(left)
+        child.kill()
+    until(lambda: not loaded(known))
+    assert os.path.isdir(left)
+    BPF(text=hello)
+    assert not os.path.isdir(left)
+
+
+def test_privilege_error_is_a_permission_error():
+    assert issubclass(PrivilegeError, PermissionError)

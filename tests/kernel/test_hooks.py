@@ -1,0 +1,155 @@
+import pytest
+
+from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run, tracefs
+
+BYE = """
+int hello(void *ctx) { bpf_trace_printk("one"); return 0; }
+int other(void *ctx) { bpf_trace_printk("two"); return 0; }
+"""
+
+
+@pytest.fixture
+def b(hello):
+    return BPF(text=hello)
+
+
+def seen(b, pids):
+    with record(b) as lines:
+        started = pids()
+    return [line.message for line in lines.lines if line.pid in started]
+
+
+def once():
+    return run("/bin/true").pids
+
+
+def test_a_system_call_is_attached_by_what_this_kernel_has(b):
+    wanted = "kprobe:" if hooks._has_kprobes() else "tracepoint:syscalls:sys_enter_execve"
+    hook = attach(b, syscall="execve", fn_name="hello")
+    assert hook.startswith(wanted)
+    assert hooks.attached(b) == [hook]
+    assert "Hello World!" in seen(b, once)
+
+
+def test_a_tracepoint_and_a_raw_tracepoint_are_attached_as_they_are(b):
+    assert (
+        attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
+        == "tracepoint:sched:sched_process_exec"
+    )
+    assert "Hello World!" in seen(b, once)
+    raw = attach(
+        BPF(text="\nint hello(void *ctx) { return 0; }\n"), raw_tracepoint="sys_enter", fn_name="hello"
+    )
+    assert raw == "rawtracepoint:sys_enter"
+
+
+def test_attaching_twice_changes_nothing(b):
+    for kind in ({"syscall": "execve"}, {"raw_tracepoint": "sched_process_exec"}):
+        assert attach(b, fn_name="hello", **kind) == attach(b, fn_name="hello", **kind)
+    assert len(hooks.attached(b)) == 2
+
+
+@pytest.mark.parametrize(
+    "hook", [{"tracepoint": "sched:sched_process_exec"}, {"raw_tracepoint": "sched_process_exec"}]
+)
+def test_two_functions_share_a_hook_and_close_detaches_both(hook):
+    b = BPF(text=BYE)
+    attach(b, fn_name="hello", **hook)
+    attach(b, fn_name="other", **hook)
+    assert {"one", "two"} <= set(seen(b, once))
+
+
+def test_bcc_s_own_detach_still_finds_what_attach_attached(b):
+    attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
+    b.detach_tracepoint("sched:sched_process_exec")
+    assert hooks.attached(b) == []
+    attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
+    assert len(hooks.attached(b)) == 1
+
+
+def test_an_unknown_system_call_is_refused_with_every_hook_tried_and_the_nearest_name(b):
+    with pytest.raises(AttachError) as raised:
+        attach(b, syscall="exceve", fn_name="hello")
+    assert len(raised.value.tried) == 2
+    assert all(
+        hook in str(raised.value) and reason in str(raised.value) for hook, reason in raised.value.tried
+    )
+    assert "'execve'" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("hook", "near"),
+    [
+        ({"tracepoint": "syscalls:sys_enter_exceve"}, "syscalls:sys_enter_execve"),
+        ({"raw_tracepoint": "sys_entr"}, "sys_enter"),
+    ],
+)
+def test_an_unknown_tracepoint_is_refused_with_the_nearest_name(b, hook, near):
+    with pytest.raises(AttachError) as raised:
+        attach(b, fn_name="hello", **hook)
+    assert repr(near) in raised.value.fix
+    assert hooks.attached(b) == []
+
+
+def test_a_tracepoint_without_its_category_is_refused(b):
+    with pytest.raises(AttachError, match="category:event"):
+        attach(b, tracepoint="sys_enter_execve", fn_name="hello")
+
+
+def test_an_unknown_kernel_function_is_bcc_s_own_error(b):
+    with pytest.raises(Exception, match="no_such_function"):
+        b.attach_kprobe(event="no_such_function", fn_name="hello")
+
+
+def test_an_unknown_function_of_the_program_is_named(b):
+    with pytest.raises(LabError, match="no function named 'hallo'"):
+        attach(b, syscall="execve", fn_name="hallo")
+
+
+@pytest.mark.parametrize("hook", [{}, {"syscall": "execve", "tracepoint": "a:b"}])
+def test_exactly_one_hook_must_be_named(b, hook):
+    with pytest.raises(TypeError, match="exactly one"):
+        attach(b, fn_name="hello", **hook)
+
+
+def test_what_is_no_program_is_refused():
+    with pytest.raises(TypeError, match="not str"):
+        attach("hello", syscall="execve", fn_name="hello")
+
+
+def test_only_a_function_that_takes_void_ctx_falls_back_to_a_tracepoint(hello, monkeypatch):
+    monkeypatch.setattr(hooks, "_has_kprobes", lambda: False)
+    b = BPF(text=hello.replace("void *ctx", "struct pt_regs *ctx"))
+    with pytest.raises(AttachError, match=r"void \*ctx"):
+        attach(b, syscall="execve", fn_name="hello")
+    assert (
+        attach(BPF(text=hello), syscall="execve", fn_name="hello") == "tracepoint:syscalls:sys_enter_execve"
+    )
+
+
+def test_a_refusal_by_the_verifier_is_not_taken_for_a_missing_hook():
+    b = BPF(text="\nint hello(void *ctx) {\n  return *(int *)0xffff888000000000;\n}\n")
+    with pytest.raises(VerifierError, match="line 3"):
+        attach(b, syscall="execve", fn_name="hello")
+
+
+def test_a_function_loaded_as_a_kprobe_first_can_still_be_attached(b):
+    b.load_func("hello", BPF.KPROBE)
+    attach(b, syscall="execve", fn_name="hello")
+    assert "Hello World!" in seen(b, once)
+
+
+def test_without_tracefs_the_error_says_how_to_mount_it(b, monkeypatch, tmp_path):
+    monkeypatch.setattr(hooks, "_has_kprobes", lambda: False)
+
+    def unmounted():
+        raise hooks.SetupError("tracefs is not mounted", fix="mount it")
+
+    monkeypatch.setattr(tracefs, "root", unmounted)
+    with pytest.raises(AttachError, match="tracefs is not mounted"):
+        attach(b, syscall="execve", fn_name="hello")
+
+
+def test_the_symbols_of_system_calls_are_read_without_addresses():
+    symbols = hooks._syscall_symbols()
+    assert symbols["execve"].endswith("sys_execve") and symbols["execve"].startswith("__")

@@ -1,0 +1,195 @@
+"""record() on a real trace pipe."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from helpers import until
+
+from ebpf_lab import BPF, BusyError, attach, events, record, run, tracefs
+
+FLOOD = "".join(f'bpf_trace_printk("line {n} of one call"); ' for n in range(40))
+SENT = """
+BPF_ARRAY(sent, u64, 1);
+int hello(void *ctx) {
+  int slot = 0;
+  u64 *n = sent.lookup(&slot);
+  if (!n) return 0;
+  __sync_fetch_and_add(n, 40);
+  %s
+  return 0;
+}
+"""
+
+
+@pytest.fixture
+def b(hello):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    return b
+
+
+def test_each_process_started_has_its_line(b):
+    with record(b) as lines:
+        pids = run("/bin/true", times=23).pids
+    frame = lines.frame()
+    assert set(pids) <= set(frame.pid) and lines.lost == 0
+    assert (frame[frame.pid.isin(pids)].message == "Hello World!").all()
+
+
+def test_lines_are_in_order_and_their_time_is_clock_monotonic(b):
+    before = time.monotonic_ns()
+    with record(b) as lines:
+        pids = run("/bin/true", times=23).pids
+    after = time.monotonic_ns()
+    ours = [line for line in lines.lines if line.pid in pids]
+    assert list(dict.fromkeys(line.pid for line in ours)) == pids
+    assert all(before - 1000 <= line.time <= after for line in ours)
+
+
+def test_what_was_made_before_the_block_and_after_it_is_not_recorded(b):
+    early = run("/bin/true", times=3).pids
+    with record(b) as first:
+        run("/bin/true")
+    between = run("/bin/true", times=3).pids
+    with record(b) as second:
+        run("/bin/true")
+    late = run("/bin/true", times=3).pids
+    got = {line.pid for line in [*first.lines, *second.lines]}
+    assert got.isdisjoint([*early, *between, *late])
+
+
+def test_two_readers_at_once_both_get_every_line(b):
+    with record(b) as one, record(b) as two:
+        pids = run("/bin/true", times=23).pids
+    assert set(pids) <= {line.pid for line in one.lines} & {line.pid for line in two.lines}
+
+
+def test_the_reader_thread_ends_with_its_last_recording(b):
+    with record(b):
+        assert [thread for thread in threading.enumerate() if thread.name == "trace pipe"]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "trace pipe"])
+
+
+def test_another_process_can_read_at_the_same_time(b, hello):
+    code = f"""
+from ebpf_lab import BPF, attach, record, run
+b = BPF(text={hello!r})
+with record(b) as lines:
+    print("reading", flush=True)
+    input()
+print(*{{line.pid for line in lines.lines}})
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "reading\n"
+        with record(b) as lines:
+            pids = run("/bin/true", times=23).pids
+        theirs = other.communicate("\n")[0]
+    assert set(pids) <= {line.pid for line in lines.lines} & {int(pid) for pid in theirs.split()}
+
+
+def test_received_and_lost_account_for_every_line():
+    b = BPF(text=SENT % FLOOD)
+    attach(b, syscall="execve", fn_name="hello")
+    pipe = events.pipe_of(b)
+    (pipe._instance / "buffer_size_kb").write_text("16")
+    before = b["sent"][0].value
+    with record(b) as lines, pipe._lock:  # the lock keeps the reader away, so that the small buffer overflows
+        run("/bin/true", times=500)
+        sent = b["sent"][0].value - before
+    ours = sum("of one call" in line.message for line in lines.lines)
+    assert lines.lost > 0
+    assert ours + lines.lost == sent
+
+
+def test_20000_execs_in_a_go_are_all_accounted_for(b):
+    with record(b) as lines:
+        pids = run("/bin/true", times=20_000, seconds=300).pids
+    assert len(set(pids) - {line.pid for line in lines.lines}) <= lines.lost
+
+
+def test_messages_keep_their_newlines_and_odd_bytes():
+    b = BPF(text='\nint hello(void *ctx) {\n  bpf_trace_printk("caf\\xc3\\xa9\\nnext\\n");\n  return 0;\n}\n')
+    attach(b, syscall="execve", fn_name="hello")
+    with record(b) as lines:
+        pid = run("/bin/true").pids[0]
+    assert [line.message for line in lines.lines if line.pid == pid] == ["café\nnext\n"]
+
+
+def test_an_exception_in_the_block_comes_out_and_leaves_the_reader_in_order(b):
+    with pytest.raises(ZeroDivisionError), record(b):
+        1 / 0  # noqa: B018
+    with record(b) as lines:
+        pid = run("/bin/true").pids[0]
+    assert pid in [line.pid for line in lines.lines]
+
+
+def test_closing_the_program_ends_its_recording(b):
+    with record(b) as lines:
+        pid = run("/bin/true").pids[0]
+        until(lambda: pid in [line.pid for line in lines.lines])
+        b.close()
+    assert "ended early: the program was unloaded" in repr(lines)
+    assert pid in lines.frame().pid.tolist()
+
+
+@pytest.mark.parametrize("source", [5, "hello", None, {}])
+def test_what_is_no_source_of_events_is_refused(source):
+    with pytest.raises(TypeError, match="takes a source of events"), record(source):
+        pass
+
+
+def test_a_map_is_refused_as_a_source():
+    b = BPF(text="\nBPF_HASH(counts);\nint hello(void *ctx) { return 0; }\n")
+    with pytest.raises(TypeError, match="map"), record(b["counts"]):
+        pass
+
+
+@pytest.fixture
+def no_instances(monkeypatch):
+    def refuse():
+        raise PermissionError("no instances here")
+
+    monkeypatch.setattr(tracefs, "make_instance", refuse)
+
+
+def test_without_an_instance_the_shared_pipe_gives_the_same_lines(b, no_instances):
+    with record(b) as lines:
+        pids = run("/bin/true", times=23).pids
+    assert not events.pipe_of(b).private
+    assert set(pids) <= {line.pid for line in lines.lines}
+
+
+def test_a_busy_shared_pipe_names_who_reads_it(b, no_instances):
+    with subprocess.Popen(["cat", tracefs.root() / "trace_pipe"], stdout=subprocess.DEVNULL) as cat:
+        try:
+            until(lambda: any(os.readlink(fd).endswith("trace_pipe") for fd in _links(cat.pid)))
+            with pytest.raises(BusyError, match=rf"cat \(pid {cat.pid}\)"), record(b):
+                pass
+        finally:
+            cat.kill()
+
+
+def _links(pid):
+    try:
+        return [os.path.join(f"/proc/{pid}/fd", fd) for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return []
+
+
+def test_instances_of_dead_processes_are_swept_and_those_of_living_ones_stay():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    dead = tracefs.root() / "instances" / f"ebpf_lab-{gone.pid}-0"
+    dead.mkdir()
+    living = tracefs.make_instance()
+    try:
+        assert dead.name in tracefs.sweep()
+        assert living.exists() and not dead.exists()
+    finally:
+        living.rmdir()

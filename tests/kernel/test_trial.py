@@ -1,0 +1,63 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ebpf_lab import headers, trial
+
+TOO_MUCH_STACK = b"""
+int hello(void *ctx) {
+  char large[600];
+  bpf_probe_read_kernel(large, sizeof(large), ctx);
+  bpf_trace_printk("%d", large[0]);
+  return 0;
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def with_headers():
+    headers.prepare()
+
+
+def test_libbcc_really_ends_the_whole_process_without_a_trial():
+    code = f"import bcc; bcc.BPF(text={TOO_MUCH_STACK!r}); print('alive')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode and b"alive" not in done.stdout
+
+
+def test_a_program_that_kills_the_compiler_is_found_out():
+    tried = trial.compile_apart(TOO_MUCH_STACK)
+    assert tried.died and "stack limit of 512 bytes" in tried.words
+
+
+def test_a_good_program_and_a_wrong_one_both_survive():
+    assert not trial.compile_apart(b"\nint hello(void *ctx) { return 0; }\n").died
+    assert not trial.compile_apart(b"\nint hello(\n").died
+
+
+def test_the_child_cannot_reach_the_kernel():
+    tried = trial.compile_apart(
+        b'\nBPF_TABLE_PINNED("hash", u64, u64, counts, 1, "/sys/fs/bpf/ebpf_lab_test");\n'
+    )
+    assert not tried.died and re.search(r"counts.*Operation not permitted", tried.words)
+
+
+def test_the_child_shows_how_bcc_rewrites_the_text():
+    tried = trial.compile_apart(
+        b"\nBPF_HASH(t);\nint hello(void *ctx) {\n u64 k = 1;\n t.increment(k);\n return 0;\n}\n"
+    )
+    assert "t.increment" not in tried.rewritten and ".bpf.fn.hello" in tried.rewritten
+
+
+def test_a_child_that_cannot_try_is_no_death(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert trial.compile_apart(b"x").died  # a death is any end but the two that the child chooses ...
+    monkeypatch.undo()
+    assert trial._NOT_TRIED != trial._COMPILED  # ... one of which is that it could not try
+
+
+def test_flags_reach_the_compiler():
+    tried = trial.compile_apart(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
+    assert "undeclared" not in tried.words

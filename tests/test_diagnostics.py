@@ -1,0 +1,140 @@
+import re
+
+from ebpf_lab.diagnostics import compile_error, death_error, line_map, verifier_error
+
+SOURCE = """
+BPF_HASH(counter_table);
+
+int hello(void *ctx) {
+  u64 *p, uid = 0;
+  p = counter_table.lookup(&uid);
+  *p += 1;
+  return 0;
+}
+"""
+# As BCC 0.26 rewrites it.
+REWRITTEN = """#if defined(BPF_LICENSE)
+#error BPF_LICENSE cannot be specified through cflags
+#endif
+
+BPF_HASH(counter_table);
+
+__attribute__((section(".bpf.fn.hello")))
+int hello(void *ctx) {
+
+  u64 *p, uid = 0;
+  p = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &uid);
+  *p += 1;
+  return 0;
+}
+
+"""
+
+
+def test_each_rewritten_line_leads_to_the_learners_own():
+    lines = line_map(SOURCE, REWRITTEN)
+    of = {text: n for n, text in enumerate(REWRITTEN.splitlines(), 1)}
+    assert lines[of["BPF_HASH(counter_table);"]] == 2
+    assert lines[of["int hello(void *ctx) {"]] == 4
+    assert lines[of["  p = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &uid);"]] == 6
+    assert lines[of["  *p += 1;"]] == 7
+
+
+def test_a_compile_error_marks_line_and_column():
+    words = "/virtual/main.c:7:10: error: expected ';' after expression\n  *p += 1\n         ^\n1 error generated.\n"
+    error = compile_error(words, SOURCE.replace("+= 1;", "+= 1"))
+    assert "line 7, column 10: expected ';'" in str(error)
+    assert "    7 |   *p += 1\n      |          ^" in str(error)
+    assert "semicolon" in error.fix
+    assert error.log == words
+
+
+def test_tabs_before_the_column_stay_tabs_so_that_the_mark_is_below_it():
+    words = "/virtual/main.c:2:2: error: use of undeclared identifier 'x'\n\tx;\n\t^\n"
+    assert "      | \t^" in str(compile_error(words, "\n\tx;\n"))
+
+
+def test_an_error_in_rewritten_text_is_led_back_to_the_learners_line():
+    words = "/virtual/main.c:12:3: error: no\n  *p += 1;\n  ^\n"
+    assert "line 7: no" in str(compile_error(words, SOURCE, REWRITTEN))
+
+
+def test_an_error_in_a_header_is_led_back_to_the_include():
+    words = (
+        "In file included from /virtual/main.c:2:\n"
+        "include/linux/fs.h:9:1: error: unknown type name 'wrong'\nwrong x;\n^\n"
+    )
+    assert "line 2: include/linux/fs.h: unknown type name" in str(
+        compile_error(words, "\n#include <linux/fs.h>\n")
+    )
+
+
+def test_warnings_and_further_errors_are_folded_but_kept():
+    words = (
+        "/virtual/main.c:5:7: warning: unused variable 'p'\n"
+        "/virtual/main.c:6:1: error: first\n/virtual/main.c:7:1: error: second\n"
+    )
+    error = compile_error(words, SOURCE)
+    assert "first" in str(error) and "second" not in str(error)
+    assert "2 more: warning, error" in str(error)
+    assert "second" in error.log
+
+
+def test_words_of_an_unknown_form_are_shown_as_they_are():
+    assert "something else" in str(compile_error("something else\n", SOURCE))
+
+
+def test_a_stack_too_large_names_the_function_and_the_line():
+    words = (
+        REWRITTEN
+        + "error: /virtual/main.c:10:9: in function hello i32 (i8*): Looks like the BPF stack limit of 512 bytes is exceeded.\n"
+    )
+    error = death_error(words, SOURCE, REWRITTEN)
+    assert "line 5: Looks like the BPF stack limit" in str(error)
+    assert "in function hello" in str(error)
+    assert "512 bytes" in error.fix
+
+
+def test_a_crash_without_words_is_said_to_be_one():
+    assert "crashed" in str(death_error("", SOURCE, ""))
+
+
+LOG = """bpf: Failed to load program: Permission denied
+0: R1=ctx() R10=fp0
+; p = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &uid);{lookup}
+8: (85) call bpf_map_lookup_elem#1    ; R0=map_value_or_null(id=2,map=counter_table,ks=8,vs=8)
+; *p += 1;{deref}
+9: (79) r1 = *(u64 *)(r0 +0)
+R0 invalid mem access 'map_value_or_null'
+processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 1 peak_states 1 mark_read 0
+
+HINT: first check if that pointer is NULL.
+"""
+
+
+def test_the_verifiers_verdict_comes_with_the_learners_line_and_the_hint():
+    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
+    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    assert "hello: line 7: Permission denied" in str(error)
+    assert "    7 |   *p += 1;" in str(error)
+    assert "R0 invalid mem access 'map_value_or_null'" in str(error)
+    assert error.fix == "first check if that pointer is NULL."
+    assert error.log == words
+
+
+def test_a_log_without_line_numbers_as_that_of_6_1_is_matched_by_its_quotes():
+    words = "func#0 @0\nreg type unsupported for arg#0 function hello#26\n" + LOG.format(lookup="", deref="")
+    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    assert "line 7" in str(error) and "reg type" not in str(error)
+
+
+def test_a_log_that_quotes_no_source_leads_to_the_function():
+    words = "0: R1=ctx() R10=fp0\n0: (05) goto pc-1\ninfinite loop detected at insn 0\nprocessed 1 insns\n"
+    assert "line 4" in str(verifier_error("hello", "Invalid argument", words, SOURCE, REWRITTEN))
+
+
+def test_the_number_of_omitted_lines_is_right():
+    words = LOG.format(lookup="", deref="")
+    text = str(verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN))
+    said = [line for line in words.splitlines() if line.strip() and not line.startswith(("bpf:", "HINT"))]
+    assert int(re.search(r"\((\d+) lines omitted", text)[1]) == len(said) - 1

@@ -1,0 +1,79 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebpf_lab import run
+
+
+def test_each_process_runs_once_and_its_pid_is_kept():
+    done = run("/bin/true", times=23)
+    assert len(done) == len(set(done.pids)) == 23
+    assert done.returncodes == [0] * 23
+
+
+def test_a_command_line_is_split_as_a_shell_does(tmp_path):
+    run(f"touch '{tmp_path}/a b'")
+    assert (tmp_path / "a b").exists()
+
+
+def test_exit_codes_are_kept():
+    done = run(["/bin/sh", "-c", "exit 3"], times=2)
+    assert done.returncodes == [3, 3] and "2 ended with an error" in repr(done)
+
+
+def test_the_command_is_found_before_anything_starts():
+    assert run("true").command == [
+        os.path.abspath(next(filter(os.path.exists, ("/usr/bin/true", "/bin/true"))))
+    ]
+
+
+def test_an_unknown_command_is_named():
+    with pytest.raises(FileNotFoundError, match="no command 'no-such-command'"):
+        run("no-such-command")
+
+
+@pytest.mark.parametrize("times", [-1, 1.5, "3", True])
+def test_a_wrong_number_of_times_is_refused(times):
+    with pytest.raises(ValueError, match="whole number"):
+        run("/bin/true", times=times)
+
+
+def test_an_empty_command_is_refused():
+    with pytest.raises(ValueError, match="needs a command"):
+        run("")
+
+
+def test_running_out_of_time_ends_the_process_and_says_how_far_it_came():
+    children = set(_children())
+    with pytest.raises(TimeoutError, match="0 of 5"):
+        run("sleep 100", times=5, seconds=0.2)
+    assert set(_children()) == children
+
+
+def test_an_interrupt_ends_the_process():
+    code = "from ebpf_lab import run; print(flush=True); run('sleep 100')"
+    python = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with python:
+        python.stdout.read(1)
+        from helpers import until
+
+        children = until(lambda: _children(python.pid))
+        until(lambda: Path(f"/proc/{children[0]}/comm").read_text() == "sleep\n")
+        python.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in python.stderr.read()
+    assert not Path(f"/proc/{children[0]}").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root, or CAP_SETUID, may run something as another user")
+def test_a_workload_can_run_as_another_user():
+    check = '[ "$(id -u)" = 12345 ] && [ "$(id -G)" = 12345 ]'
+    assert run(["/bin/sh", "-c", check], uid=12345).returncodes == [0]
+
+
+def _children(pid=None):
+    task = Path(f"/proc/{pid or os.getpid()}/task")
+    return [int(child) for children in task.glob("*/children") for child in children.read_text().split()]

@@ -1,0 +1,95 @@
+import pytest
+from helpers import until
+
+from ebpf_lab import BPF, attach, run, views, watch
+
+
+@pytest.fixture
+def b(hello):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    return b
+
+
+def pids(view):
+    return [row[3] for row in view.shown["lines"]]
+
+
+def test_lines_arrive_while_it_is_watched(b):
+    view = watch(b)
+    pid = run("/bin/true").pids[0]
+    until(lambda: pid in pids(view))
+    assert view.shown["lost"] == 0 and view.shown["total"] >= 1
+
+
+def test_watching_again_gives_the_same_view(b):
+    assert watch(b) is watch(b)
+
+
+def test_stop_stops_and_start_goes_on(b):
+    view = watch(b)
+    view.running = False
+    stopped = run("/bin/true").pids[0]
+    view.running = True
+    after = run("/bin/true").pids[0]
+    until(lambda: after in pids(view))
+    assert stopped not in pids(view)
+
+
+def test_the_filter_keeps_the_matching_lines(b):
+    view = watch(b)
+    first, second = run("/bin/true", times=2).pids
+    until(lambda: second in pids(view))
+    view.filter = str(first)
+    assert pids(view) == [first]
+    view.filter = "HELLO w"
+    assert {first, second} <= set(pids(view))
+
+
+def test_clear_empties_view_and_counts(b):
+    view = watch(b)
+    pid = run("/bin/true").pids[0]
+    until(lambda: pid in pids(view))
+    view.clears += 1
+    assert pid not in pids(view)
+
+
+def test_only_the_newest_lines_are_kept(b, monkeypatch):
+    monkeypatch.setattr(views, "SHOWN", 10)
+    view = watch(b)
+    last = run("/bin/true", times=23).pids[-1]
+    until(lambda: last in pids(view))
+    assert len(view.shown["lines"]) == 10
+
+
+def test_it_ends_with_its_program_and_keeps_what_it_shows(b):
+    view = watch(b)
+    pid = run("/bin/true").pids[0]
+    until(lambda: pid in pids(view))
+    b.close()
+    assert view.ended and not view.running
+    assert view.shown["note"] == "Ended: the program was unloaded."
+    assert pid in pids(view)
+
+
+def test_a_quiet_view_says_what_to_run(hello, monkeypatch):
+    monkeypatch.setattr(views, "QUIET", 0.2)
+    b = BPF(text=hello)
+    view = watch(b)
+    until(lambda: "attached to no hook" in view.shown["note"])
+    attach(b, tracepoint="syscalls:sys_enter_reboot", fn_name="hello")
+    until(lambda: "sys_enter_reboot" in view.shown["note"])
+
+
+def test_the_text_form_has_the_lines(b):
+    view = watch(b)
+    pid = run("/bin/true").pids[0]
+    until(lambda: pid in pids(view))
+    plain = view._repr_mimebundle_()[0]["text/plain"]
+    assert plain.startswith("Trace pipe: ") and f"{pid}" in plain and "Hello World!" in plain
+
+
+@pytest.mark.parametrize("source", [5, None, "b"])
+def test_what_is_no_program_is_refused(source):
+    with pytest.raises(TypeError, match="takes a program"):
+        watch(source)

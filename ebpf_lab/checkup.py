@@ -1,0 +1,455 @@
+"""What this machine can and can't do for the lab, and the line that mends it.
+
+``python -m ebpf_lab.checkup`` prints the report, and exits 1 if something is
+missing. It needs only the standard library, so that it works where all else is
+missing. The maps and programs that it tries are gone when it returns; all that it
+may leave behind is the merged view of the kernel headers (headers.py).
+"""
+
+import contextlib
+import ctypes
+import gzip
+import html
+import importlib
+import itertools
+import json
+import mmap
+import os
+import platform
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from . import headers, tracefs
+from .errors import SetupError
+from .trial import BPF_SYSCALL
+
+PROC, SYS, BOOT = Path("/proc"), Path("/sys"), Path("/boot")
+_EVERY = "every chapter"
+_LAB, _VM = "open the lab with ./lab", "use a virtual machine with a distribution's own kernel"
+_CONTAINER = f"start the container with --privileged --pid=host, or {_VM}"
+
+_APT = "./lab setup, or: sudo apt-get install"
+_BCC, _BPFTOOL, _HEADERS = 1, 2, 3
+_INSTALL = {  # by ID or ID_LIKE of os-release(5): what installs the three packages
+    "ubuntu": (_APT, "python3-bpfcc", "linux-tools-$(uname -r)", "linux-headers-$(uname -r)"),
+    "debian": (_APT, "python3-bpfcc", "bpftool", "linux-headers-$(dpkg --print-architecture)"),
+    "fedora": ("sudo dnf install", "python3-bcc", "bpftool", "kernel-devel-$(uname -r)"),
+    "suse": ("sudo zypper install", "python3-bcc", "bpftool", "kernel-default-devel"),
+    "arch": ("sudo pacman -S", "python-bcc", "bpf", "linux-headers"),
+    "alpine": ("sudo apk add", "py3-bcc", "bpftool", "linux-lts-dev"),
+}
+_CAPABILITIES = {  # linux/capability.h; what is lost without it
+    "bpf": (39, f"{_EVERY}: no program loads"),
+    "perfmon": (38, f"{_EVERY}: no program loads"),
+    "sys_admin": (21, "01_hello: bpftool lists no programs"),
+    "dac_read_search": (2, "01_hello: perhaps no trace pipe"),
+    "dac_override": (1, "01_hello: one notebook at a time reads the trace pipe"),
+    "setuid": (7, "02_maps: no workload of another user"),
+    "setgid": (6, "02_maps: no workload of another user"),
+}
+_HEADS, _WIDTHS = ("state", "what", "found", "what it means"), (8, 13, 31, 42)
+_COLOURS = {"ok": (32, "#2e9e5b"), "degraded": (33, "#c98a1b"), "missing": (31, "#d0453e")}  # terminal, HTML
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that the lab needs; ``state`` is 'ok', 'degraded' or 'missing'."""
+
+    name: str
+    state: str
+    found: str
+    means: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The rows of a checkup; ``ok`` where none is missing."""
+
+    rows: tuple
+
+    @property
+    def ok(self):
+        return not any(row.state == "missing" for row in self.rows)
+
+    def __str__(self):
+        """Four columns, 100 characters wide in all; a fix has a line of its own."""
+        lines = [_line(*_HEADS), _line(*("-" * width for width in _WIDTHS))]
+        for row in self.rows:
+            texts = (row.state, row.name, row.found, row.means)
+            columns = [textwrap.wrap(*cell) for cell in zip(texts, _WIDTHS, strict=True)]
+            lines += [_line(*cells) for cells in itertools.zip_longest(*columns, fillvalue="")]
+            lines += [_line("", "", line) for line in textwrap.wrap(f"Fix: {row.fix}", 75) if row.fix]
+        states = [row.state for row in self.rows]
+        count = ", ".join(f"{states.count(state)} {state}" for state in ("missing", "degraded", "ok"))
+        return "\n".join([*lines, "", count])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in (*_HEADS, "fix"))
+        lines = ""
+        for row in self.rows:
+            texts = map(html.escape, (row.state, row.name, row.found, row.means, row.fix))
+            cells = "".join(f'<td style="text-align: left">{text}</td>' for text in texts)
+            lines += f'<tr style="border-left: 4px solid {_COLOURS[row.state][1]}">{cells}</tr>'
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def kernel() -> Row:
+    found = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    if platform.system() != "Linux":
+        return Row("kernel", "missing", found, f"{_EVERY}: eBPF is a part of Linux", _VM)
+    if _numbers(platform.release()) < (5, 8):
+        return Row("kernel", "degraded", found, "03_ringbuffer: ring buffers came with Linux 5.8", _VM)
+    return Row("kernel", "ok", found, f"{_EVERY}: ring buffers and CAP_BPF came with Linux 5.8")
+
+
+def bpf_call() -> Row:
+    name, tried, means = "bpf(2)", "a map", f"{_EVERY}: maps and programs are made by this call"
+    try:
+        _bpf(_MAP_CREATE, struct.pack("4I", _ARRAY, 4, 8, 1))
+        tried = "a program"
+        _bpf(_PROG_LOAD, _program(_TRACEPOINT))
+    except PermissionError as e:
+        return _not_allowed(name, f"may not make {tried}: {e.strerror}", means)
+    except OSError as e:
+        return Row(name, "missing", f"can't make {tried}: {e.strerror}", means, _VM)
+    try:
+        _bpf(_MAP_CREATE, struct.pack("4I", _RINGBUF, 0, 0, mmap.PAGESIZE))
+    except OSError as e:
+        means = "03_ringbuffer: the perf buffer works, the ring buffer doesn't"
+        return Row(name, "degraded", f"can't make a ring buffer: {e.strerror}", means, _VM)
+    return Row(name, "ok", "made a map, a ring buffer and a program, and closed them", means)
+
+
+def privileges() -> Row:
+    bits = int(re.search(r"CapEff:\s*(\w+)", _read(PROC / "self/status"))[1], 16)
+    has = [name for name, (bit, _) in _CAPABILITIES.items() if bits >> bit & 1]
+    # CAP_SYS_ADMIN includes the two that were split off it in Linux 5.8 (linux/capability.h).
+    lacks = {*_CAPABILITIES} - {*has} - ({"bpf", "perfmon"} if "sys_admin" in has else set())
+    lacks = [name for name in _CAPABILITIES if name in lacks]
+    found = f"uid {os.geteuid()}"
+    found += f"; has {', '.join(has)}" if has else ""
+    found += f"; lacks {', '.join(lacks)}" if lacks else ""
+    if "bpf" in lacks or "perfmon" in lacks:
+        return _not_allowed("privileges", found, _CAPABILITIES["bpf"][1])
+    means = "; ".join(dict.fromkeys(_CAPABILITIES[name][1] for name in lacks))
+    if lacks:
+        return Row("privileges", "degraded", found, means, _LAB if os.geteuid() else _CONTAINER)
+    return Row("privileges", "ok", found, f"{_EVERY}: programs load, and bpftool lists them")
+
+
+def lockdown() -> Row:
+    chosen = re.search(r"\[(\w+)\]", _read(SYS / "kernel/security/lockdown"))
+    mode = chosen[1] if chosen else "can't be read"
+    boot = "can't be read" if (SYS / "firmware/efi").exists() else "none (no EFI)"
+    for variable in SYS.glob("firmware/efi/efivars/SecureBoot-*"):
+        if value := _read(variable):  # four bytes of attributes, then 0 or 1
+            boot = "on" if value[-1] == "\1" else "off"
+    found = f"lockdown: {mode}; Secure Boot: {boot}"
+    if mode == "confidentiality":  # include/linux/security.h: LOCKDOWN_KPROBES, LOCKDOWN_TRACEFS ...
+        means = f"{_EVERY}: the kernel refuses kprobes and tracefs, even to root"
+        return Row("lockdown", "missing", found, means, f"boot without lockdown=confidentiality, or {_VM}")
+    return Row("lockdown", "ok", found, f"{_EVERY}: nothing seen here forbids tracing")
+
+
+def kptr_restrict() -> Row:
+    value = _read(PROC / "sys/kernel/kptr_restrict")
+    if value in ("0", "1"):
+        return Row("kptr_restrict", "ok", value, "01_hello: root can read the addresses of kernel functions")
+    means = "01_hello: BCC's get_syscall_fnname() finds no addresses; attach() needs only names"
+    found, fix = value or "can't be read", "sudo sysctl kernel.kptr_restrict=1"
+    return Row("kptr_restrict", "degraded", found, means, fix)
+
+
+def pid_namespace() -> Row:
+    name, wsl = "PID namespace", "microsoft" in platform.release().lower()
+    if (PROC / "self/ns/pid").stat().st_ino == 0xEFFFFFFC:  # include/linux/proc_ns.h: PROC_PID_INIT_INO
+        return Row(name, "ok", "the machine's own", f"{_EVERY}: a pid in an event is the pid seen here")
+    found = f"not the machine's: {'WSL2' if wsl else 'a container'}"
+    means = f"{_EVERY}: events carry the machine's pids, so checks don't find the processes they started"
+    return Row(name, "degraded", found, means, _VM if wsl else _CONTAINER)
+
+
+def kprobes() -> Row:
+    # This source of perf events comes with CONFIG_KPROBE_EVENTS (kernel/events/core.c: perf_kprobe).
+    if (SYS / "bus/event_source/devices/kprobe").exists():
+        return Row("kprobes", "ok", "the kernel has them", "01 to 03: the book's kprobe on execve is used")
+    means = "01 to 03: attach() takes the same system call's tracepoint instead"
+    return Row("kprobes", "degraded", "the kernel has none", means, _VM)
+
+
+def fentry() -> Row:
+    means = "no chapter needs it: they use kprobes and tracepoints"
+    config = _config()
+    if not (SYS / "kernel/btf/vmlinux").exists():
+        return Row("fentry", "degraded", "none, for lack of BTF", means)
+    if config and "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y" not in config:
+        return Row("fentry", "degraded", "no DYNAMIC_FTRACE_WITH_DIRECT_CALLS", means)
+    try:
+        find = ctypes.CDLL("libbcc.so.0").libbpf_find_vmlinux_btf_id
+        _bpf(_PROG_LOAD, _program(_TRACEPOINT))
+    except (OSError, AttributeError):
+        return Row("fentry", "degraded", "not tried: that takes libbcc and the right to load", means)
+    try:  # configuration alone says too much: a kernel may have all of it, and answer EPERM
+        _bpf(_PROG_LOAD, _program(_TRACING, _FENTRY, find(b"vfs_read", _FENTRY)))
+    except OSError as e:
+        return Row("fentry", "degraded", f"the kernel refused to load it: {e.strerror}", means)
+    return Row("fentry", "ok", "loads on vfs_read; attaching not tried", means)
+
+
+def btf() -> Row:
+    path, means = SYS / "kernel/btf/vmlinux", "no chapter needs it; fentry does"
+    if path.exists():
+        return Row("BTF", "ok", f"{path}, {path.stat().st_size / 1e6:.1f} MB", means)
+    return Row("BTF", "degraded", f"no {path}", means)
+
+
+def jit() -> Row:
+    value = _read(PROC / "sys/net/core/bpf_jit_enable")  # which only root may read
+    if value in ("1", "2") or "CONFIG_BPF_JIT_ALWAYS_ON=y" in _config():
+        return Row("JIT", "ok", "on", "01_hello: a program's machine code can be shown")
+    found = "off" if value else "not known: bpf_jit_enable can't be read"
+    means = f"01_hello: {'' if value else 'perhaps '}no machine code to show, and slower programs"
+    return Row("JIT", "degraded", found, means, "sudo sysctl net.core.bpf_jit_enable=1")
+
+
+def trace_fs() -> Row:
+    try:
+        root = tracefs.root()
+    except SetupError as e:
+        means = "01 to 04: no tracepoints, no trace pipe"
+        if os.geteuid() and "tracefs" in _mounts().values():
+            return _not_allowed("tracefs", "mounted, but this process may not look into it", means)
+        return Row("tracefs", "missing", e.what, means, e.fix)
+    if os.access(root / "instances", os.W_OK, effective_ids=True):
+        return Row("tracefs", "ok", str(root), "01 to 04: tracepoints, and a trace pipe for each notebook")
+    means = "01_hello: no trace pipe of one's own, so one notebook at a time"
+    return Row("tracefs", "degraded", f"{root}, but no right to make an instance", means, _LAB)
+
+
+def bpffs() -> Row:
+    means = "no chapter needs it; pinning a program does"
+    if _mounts().get("/sys/fs/bpf") == "bpf":
+        return Row("bpffs", "ok", "/sys/fs/bpf", means)
+    return Row("bpffs", "degraded", "not mounted", means, "sudo mount -t bpf bpf /sys/fs/bpf")
+
+
+def kernel_headers() -> Row:
+    means = f"{_EVERY}: BCC compiles against them"
+    try:
+        path, version = headers.find()
+    except SetupError as e:
+        fix = e.fix if "BCC_KERNEL_SOURCE" in os.environ else _install(_HEADERS)
+        return Row("headers", "missing", e.what, means, fix)
+    except OSError as e:  # the merged view can't be made
+        return Row("headers", "missing", str(e), means, "./lab setup")
+    if version == platform.release():
+        return Row("headers", "ok", f"this kernel's own: {path}", means)
+    means = f"{_EVERY} works: the book's programs use only types that are the same everywhere"
+    return Row("headers", "degraded", f"borrowed from {version}", means)
+
+
+def bcc() -> Row:
+    means = f"{_EVERY}: it compiles and loads the programs"
+    try:
+        module = importlib.import_module("bcc")
+    except (Exception, SystemExit) as e:  # ImportError; or OSError, for lack of libbcc.so.0
+        return Row("BCC", "missing", str(e) or repr(e), means, _install(_BCC))
+    if not hasattr(module, "BPF"):
+        place = getattr(module, "__file__", None) or next(iter(module.__path__))
+        fix = f"{sys.executable} -m pip uninstall bcc; then {_install(_BCC)}"
+        return Row("BCC", "missing", f"an unrelated package of that name (PyPI has one): {place}", means, fix)
+    version = getattr(module, "__version__", "of unknown version")
+    clang = re.search(r"lib(?:clang-cpp|LLVM)[-.](?:so\.)?(\d+)", _read(PROC / "self/maps"))
+    found = f"bcc {version}" + (f" with clang {clang[1]}" if clang else "")
+    tree = ()
+    with contextlib.suppress(SetupError, OSError):
+        tree = _numbers(headers.find()[1])
+    includes = "programs that include headers such as linux/fs.h don't compile"
+    needs = [  # the oldest BCC that serves, where this matters, and what an older one fails at
+        ("0.37", tree >= (7, 0), includes),
+        ("0.36.1", tree >= (6, 18), includes),
+        ("0.31", tree >= (6, 10), includes),
+        ("0.27", clang and int(clang[1]) >= 15, "04_tailcalls: its program doesn't compile with this clang"),
+        ("0.26", "debugfs" not in _mounts().values(), "01 to 04: it finds tracefs only in debugfs"),
+    ]
+    for least, matters, fails in needs:
+        if matters and () < _numbers(version) < _numbers(least):
+            return Row("BCC", "degraded", found, f"{fails}; bcc {least} is needed for that", _VM)
+    return Row("BCC", "ok", found, means)
+
+
+def bpftool() -> Row:
+    means = "01_hello: it shows the loaded programs from outside"
+    path = shutil.which("bpftool", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    if not path:
+        return Row("bpftool", "missing", "neither in PATH nor in /usr/sbin", means, _install(_BPFTOOL))
+    done = subprocess.run([path, "version"], capture_output=True, text=True, timeout=5, check=False)
+    words = (done.stdout or done.stderr).strip().partition("\n")[0]
+    if done.returncode:  # Ubuntu's is a script that looks for one made for this very kernel
+        return Row("bpftool", "missing", f"{path} fails: {words}", means, _install(_BPFTOOL))
+    return Row("bpftool", "ok", f"{path} {words.rpartition(' ')[2]}", means)
+
+
+def python() -> Row:
+    state, fix = ("ok", "") if sys.version_info >= (3, 11) else ("missing", "./lab setup")
+    found = f"{platform.python_version()}, {sys.executable}"
+    return Row("Python", state, found, f"{_EVERY}: 3.11 or newer is needed", fix)
+
+
+def packages() -> Row:
+    means, found, lacks = f"{_EVERY}: notebooks, live views, tables and charts", [], []
+    for name in ("jupyterlab", "ipywidgets", "anywidget", "pandas", "matplotlib"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lacks.append(name)
+    if lacks:
+        return Row("packages", "missing", f"no {', no '.join(lacks)}", means, "./lab setup")
+    return Row("packages", "ok", ", ".join(found), means)
+
+
+def kernelspec() -> Row:
+    if fault := _kernelspec_fault():
+        return Row("kernelspec", "missing", fault, f"{_EVERY}: notebooks can't load programs", "./lab setup")
+    helper = "with the capability helper" if os.geteuid() else "root needs no capability helper"
+    return Row("kernelspec", "ok", f"python3; {helper}", f"{_EVERY}: notebooks start, able to load programs")
+
+
+PROBES = (
+    *(kernel, bpf_call, privileges, lockdown, kptr_restrict, pid_namespace, kprobes, fentry, btf, jit),
+    *(trace_fs, bpffs, kernel_headers, bcc, bpftool, python, packages, kernelspec),
+)
+
+
+def doctor():
+    """Look at all that the lab needs; returns a Report, and raises nothing.
+
+    It speaks for the process it runs in: a notebook may do what a terminal may not.
+    """
+    rows = []
+    for probe in PROBES:
+        try:
+            rows.append(probe())
+        except Exception as e:  # say so in its row, and go on: the other rows are wanted all the more
+            found = f"could not be looked at: {type(e).__name__}: {e}"
+            rows.append(Row(probe.__name__.replace("_", " "), "degraded", found, "not known"))
+    return Report(tuple(rows))
+
+
+def _not_allowed(name, found, means):
+    """The row for what this process may not do, but the lab's notebooks perhaps may."""
+    if os.geteuid() == 0:
+        return Row(name, "missing", found, means, _CONTAINER)
+    if _kernelspec_fault():
+        return Row(name, "missing", found, means, f"./lab setup, then {_LAB}")
+    return Row(name, "degraded", found, f"{_EVERY}: the lab's notebooks may, this process may not", _LAB)
+
+
+def _kernelspec_fault():
+    """Why notebooks would not start as they should, or ''."""
+    helper, name = Path(sys.prefix, "libexec/ebpf-lab/setpriv"), "the capability helper"
+    try:
+        spec = Path(sys.prefix, "share/jupyter/kernels/python3/kernel.json")
+        first = Path(json.loads(spec.read_text())["argv"][0])
+    except (OSError, ValueError, LookupError, TypeError):
+        return f"no usable kernelspec python3 in {sys.prefix}"
+    if os.geteuid() == 0 and first != helper:
+        usable = not first.is_absolute() or os.access(first, os.X_OK)  # Jupyter finds "python" itself
+        return "" if usable else f"python3 starts {first}, which can't be executed"
+    if first.resolve() != helper.resolve():
+        return f"python3 starts {first}, not {name}"
+    if not os.access(helper, os.X_OK):
+        return f"{name} {helper} can't be executed"
+    try:
+        os.getxattr(helper, "security.capability")
+    except OSError:
+        return f"{name} {helper} carries no capabilities"
+    if os.statvfs(helper).f_flag & os.ST_NOSUID:
+        return f"{name} {helper} is on a file system mounted nosuid, where capabilities don't count"
+    return ""
+
+
+def _line(*cells):
+    return "  ".join(map(str.ljust, cells, _WIDTHS)).rstrip()
+
+
+def _install(what):
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    for name in [release.get("ID", ""), *release.get("ID_LIKE", "").split()]:
+        if name in _INSTALL:
+            return f"{_INSTALL[name][0]} {_INSTALL[name][what]}"
+    return "install one of: " + ", ".join(dict.fromkeys(line[what] for line in _INSTALL.values()))
+
+
+def _read(path):
+    """A small file's text, or '' where there is none or it may not be read."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _config():
+    try:
+        return gzip.decompress((PROC / "config.gz").read_bytes()).decode()
+    except OSError:
+        return _read(BOOT / f"config-{platform.release()}")
+
+
+def _mounts():
+    """-> {where: type}"""
+    return {line.split()[1]: line.split()[2] for line in _read(PROC / "mounts").splitlines()}
+
+
+def _numbers(version):
+    """'6.1.0-56-amd64' -> (6, 1, 0)"""
+    return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))
+
+
+# linux/bpf.h
+_MAP_CREATE, _PROG_LOAD = 0, 5
+_ARRAY, _RINGBUF = 2, 27
+_TRACEPOINT, _TRACING, _FENTRY = 5, 26, 24
+_RETURN_0 = ctypes.create_string_buffer(bytes.fromhex("b700000000000000 9500000000000000"), 16)
+_GPL = ctypes.create_string_buffer(b"GPL")
+
+
+def _program(kind, attach=0, btf_id=0):
+    """union bpf_attr for BPF_PROG_LOAD, up to attach_btf_id."""
+    start = struct.pack("IIQQ", kind, 2, ctypes.addressof(_RETURN_0), ctypes.addressof(_GPL))
+    return start.ljust(68, b"\0") + struct.pack("I", attach) + bytes(36) + struct.pack("i", btf_id)
+
+
+def _bpf(command, attr):
+    """Make a map or a program by bpf(2) and close it at once; OSError if the kernel refuses."""
+    number = BPF_SYSCALL.get(platform.machine())
+    if sys.platform != "linux" or number is None:
+        raise OSError(0, f"its number on {sys.platform}, {platform.machine()}, is not known here")
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(number, command, ctypes.create_string_buffer(attr, len(attr)), len(attr))
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.close(fd)
+
+
+if __name__ == "__main__":
+    report = doctor()
+    text = str(report)
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        for state, (colour, _) in _COLOURS.items():
+            text = re.sub(f"^{state}", f"\033[{colour}m{state}\033[0m", text, flags=re.MULTILINE)
+    print(text)
+    sys.exit(not report.ok)

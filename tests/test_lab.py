@@ -1,0 +1,93 @@
+"""The ./lab command, as somebody types it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from helpers import until
+
+ROOT = Path(__file__).parents[1]
+
+
+def lab(*arguments, **more):
+    return subprocess.run([ROOT / "lab", *arguments], capture_output=True, text=True, check=False, **more)
+
+
+def test_help_names_every_command():
+    text = lab("--help").stdout
+    assert all(
+        command in text for command in ("./lab test", "./lab setup", "--tests", "./lab doctor", "--port")
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["tset"], ["--prot", "1"], ["setup", "--all"], ["--port"], ["--port", "x"]]
+)
+def test_a_wrong_word_is_refused_with_the_fix(arguments):
+    done = lab(*arguments)
+    assert done.returncode == 1
+    assert "Fix:" in done.stderr and "--help" in done.stderr
+
+
+def test_a_second_setup_changes_nothing_and_needs_no_network():
+    before = {path: path.stat().st_mtime for path in (ROOT / ".venv").glob("*")}
+    offline = os.environ | {
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "PIP_NO_INDEX": "1",
+    }
+    done = lab("setup", "--tests", env=offline)
+    assert done.returncode == 0, done.stderr
+    assert ".venv is complete" in done.stdout and "are here" in done.stdout
+    assert {path: path.stat().st_mtime for path in (ROOT / ".venv").glob("*")} == before
+
+
+def test_it_works_from_any_folder(tmp_path):
+    assert "01_hello" in lab("doctor", cwd=tmp_path).stdout
+
+
+def test_the_doctor_s_exit_code_says_whether_something_is_missing():
+    done = lab("doctor")
+    assert done.returncode == ("0 missing" not in done.stdout)
+
+
+def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_signal(tmp_path):
+    env = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    with open(tmp_path / "log", "wb") as log:
+        server = subprocess.Popen(
+            [ROOT / "lab", "--no-browser", "--port", "0"], stdout=log, stderr=log, env=env
+        )
+    try:
+        output = tmp_path / "log"
+        url = until(
+            lambda: re.search(
+                r"http://127\.0\.0\.1:\d+/lab/tree/notebooks/01_hello\.ipynb\?token=\w+", output.read_text()
+            ),
+            60,
+        )[0]
+        address, token = url.split("/lab/")[0], url.split("token=")[1]
+        info = json.loads(next(tmp_path.glob("jpserver-*.json")).read_text())
+        assert info["hostname"] == "127.0.0.1" and info["root_dir"] == str(ROOT)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"{address}/api/kernelspecs")
+        specs = json.load(urllib.request.urlopen(f"{address}/api/kernelspecs?token={token}"))
+        assert specs["default"] == "python3"
+        assert str(ROOT / ".venv") in specs["kernelspecs"]["python3"]["spec"]["argv"][0]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+
+
+def test_the_script_passes_shellcheck():
+    if subprocess.run(["which", "shellcheck"], capture_output=True, check=False).returncode:
+        pytest.skip("no shellcheck here: apt-get install shellcheck")
+    done = subprocess.run(
+        ["shellcheck", ROOT / "lab", ROOT / ".ci/run"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,70 @@
+"""Chapter 1 in a real browser: what a learner sees."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from ebpf_lab import run
+
+
+@pytest.fixture
+def hello(lab):
+    lab.open("notebooks/01_hello.ipynb")
+    return lab
+
+
+def test_chapter_one_runs_and_its_live_lines_are_seen(hello):
+    hello.run_all()
+    tagged = ["BPF(text=broken)", "BPF(text=curious", "attach(b2, syscall"]
+    failed = hello.page.locator(
+        ".jp-CodeCell", has=hello.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    )
+    shown = [text.replace("\u200b", "") for text in failed.locator(".jp-InputArea-editor").all_inner_texts()]
+    unexpected = [text for text in shown if not any(mark in text for mark in tagged)]
+    assert unexpected == []
+
+    hello.cell("watch(b)").scroll_into_view_if_needed()
+    view = hello.page.locator(".ebpf-trace")
+    expect(view.locator("td", has_text="Hello World!").first).to_be_visible()
+    expect(view.locator(".note")).to_contain_text("Ended")
+    hello.screenshot("01_hello")
+    assert hello.console == []
+
+
+def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
+    page = hello.page
+    for text in ("import BPF", "%%bpf program", "b = BPF(text=program)", "hook = attach", "watch(b)"):
+        cell = hello.cell(text)
+        cell.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Control+Enter")
+        expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+    view = page.locator(".ebpf-trace")
+    view.scroll_into_view_if_needed()
+    filter_, toggle = view.get_by_label("Filter"), view.locator(".toggle")
+    expect(toggle).to_have_text("Stop")
+
+    first = run("/bin/true", times=1).pids[0]
+    filter_.fill(str(first))
+    expect(view.locator("tbody tr")).to_have_count(1)
+    expect(view.locator("tbody tr")).to_contain_text("Hello World!")
+    expect(view.locator(".lost")).to_have_text("lost 0")
+    filter_.fill("")
+
+    toggle.click()
+    expect(toggle).to_have_text("Start")
+    expect(view.locator(".note")).to_have_text("Stopped.")
+    while_stopped = run("/bin/true", times=1).pids[0]
+    toggle.click()
+    expect(toggle).to_have_text("Stop")
+    expect(view.locator(".note")).to_have_text("")
+    after = run("/bin/true", times=1).pids[0]
+    filter_.fill(str(after))
+    expect(view.locator("tbody tr")).to_have_count(1)
+    filter_.fill(str(while_stopped))
+    expect(view.locator("tbody tr")).to_have_count(0)
+    filter_.fill("")
+    view.locator(".clear").click()
+    expect(view.locator("td", has_text=str(after))).to_have_count(0)
+    hello.screenshot("01_watch")
+    assert hello.console == []

@@ -1,0 +1,93 @@
+import pytest
+
+from ebpf_lab import BPF, attach, check, exercises
+
+ODD_EVEN = """
+int hello(void *ctx) {
+  u32 pid = bpf_get_current_pid_tgid() >> 32;
+  if (pid & 1) bpf_trace_printk("odd"); else bpf_trace_printk("even");
+  return 0;
+}
+"""
+
+
+def test_a_solution_is_done_and_says_what_was_sent_and_seen():
+    verdict = check("odd-even", ODD_EVEN)
+    assert verdict and "24 processes" in verdict.sent and "'odd'" in verdict.saw
+    assert repr(verdict).startswith("done: ") and "Done" in verdict._repr_html_()
+
+
+def test_the_untouched_program_is_not_yet_a_solution(hello):
+    verdict = check("odd-even", hello)
+    assert not verdict and "the same message" in verdict.why
+    assert repr(verdict).startswith("not yet: ") and "Not yet" in verdict._repr_html_()
+
+
+def test_a_message_with_the_pid_in_it_is_not_another_message(hello):
+    pid = hello.replace('"Hello World!"', '"pid %d", (u32)bpf_get_current_pid_tgid()')
+    assert not check("odd-even", pid)
+
+
+def test_a_program_that_prints_for_odd_pids_only_is_not_yet_a_solution():
+    verdict = check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
+    assert not verdict and "no line for pid" in verdict.why
+
+
+def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    assert not check("odd-even", hello)
+    assert check("odd-even", ODD_EVEN)
+    assert b.functions == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("", "CompileError"),
+        ("\nint hello(", "CompileError"),
+        ("\nint other(void *ctx) { return 0; }\n", "no function named 'hello'"),
+        ("\nint hello(void *ctx) {\n  return *(int *)5;\n}\n", "VerifierError"),
+        (None, "text"),
+        (b"\nint hello(void *ctx) { return 0; }\n", "text"),
+    ],
+)
+def test_a_program_that_fails_is_not_yet_with_the_reason(program, why):
+    verdict = check("odd-even", program)
+    assert not verdict and why in verdict.why
+
+
+def test_an_exercise_that_does_not_exist_is_an_error_with_the_names():
+    with pytest.raises(ValueError, match="odd-even"):
+        check("even-odd", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("sys_enter_chdir", "sys_enter_execve"), "names the folder"),
+        (('"goes to %s", name', '"somebody goes"'), "names the folder"),
+        (("TRACEPOINT_PROBE(syscalls, sys_enter_chdir)", "int hello(void *args_)"), "CompileError"),
+    ],
+)
+def test_chdir_wants_its_hook_and_the_folder(change, why):
+    solution = """
+TRACEPOINT_PROBE(syscalls, sys_enter_chdir) {
+  char name[64];
+  bpf_probe_read_user_str(name, sizeof(name), args->filename);
+  bpf_trace_printk("goes to %s", name);
+  return 0;
+}
+"""
+    assert check("chdir", solution)
+    verdict = check("chdir", solution.replace(*change))
+    assert not verdict and why in verdict.why
+
+
+def test_every_exercise_is_in_a_notebook_and_solved():
+    from pathlib import Path
+
+    notebooks = Path(__file__).parents[2] / "notebooks"
+    for name in exercises._EXERCISES:
+        for folder in (notebooks, notebooks / "solutions"):
+            assert any(f'check(\\"{name}\\"' in path.read_text() for path in folder.glob("*.ipynb")), name

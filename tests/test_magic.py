@@ -1,0 +1,33 @@
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from ebpf_lab.magic import BPFMagic
+
+
+@pytest.fixture
+def shell():
+    shell = InteractiveShell.instance()
+    shell.register_magics(BPFMagic)
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def test_the_string_is_one_newline_and_the_cells_text_and_nothing_else(shell):
+    text = 'int hello(void *ctx) {\n  bpf_trace_printk("%d {x} $HOME \\n");\n}\n'
+    shell.run_cell_magic("bpf", "program", text)
+    assert shell.user_ns["program"] == "\n" + text
+
+
+@pytest.mark.parametrize("line", ["", "two words", "1st", "a.b"])
+def test_it_needs_the_name_of_a_variable(shell, line):
+    with pytest.raises(UsageError, match="name of the Python variable"):
+        shell.run_cell_magic("bpf", line, "int x;")
+
+
+def test_importing_the_package_in_ipython_registers_it(shell):
+    import ebpf_lab
+
+    shell.magics_manager.magics["cell"].pop("bpf")
+    ebpf_lab._register_magic()
+    assert "bpf" in shell.magics_manager.magics["cell"]

@@ -1,0 +1,58 @@
+"""What every notebook keeps to; the notebooks themselves are run by nbval."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.rglob("[0-9]*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: str(path.relative_to(FOLDER)))
+def notebook(request):
+    return nbformat.read(request.param, as_version=nbformat.NO_CONVERT), request.param
+
+
+def test_the_format_is_4_5_with_plain_metadata_and_unique_ids(notebook):
+    notebook, _ = notebook
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_only_compared_cells_keep_their_output(notebook):
+    for cell in notebook[0].cells:
+        if cell.cell_type == "code" and "NBVAL_CHECK_OUTPUT" not in cell.source:
+            assert cell.outputs == [] and cell.execution_count is None, cell.id
+
+
+def test_code_cells_are_short_and_stand_between_prose(notebook):
+    for before, cell in zip(notebook[0].cells, notebook[0].cells[1:], strict=False):
+        if cell.cell_type == "code" and not cell.source.startswith("%%bpf"):
+            assert len(cell.source.splitlines()) <= 8, cell.id
+            assert (
+                before.cell_type == "markdown"
+                or before.source.startswith("%%bpf")
+                or "watch(" in before.source
+            ), cell.id
+
+
+def test_each_picture_is_there_and_has_alt_text(notebook):
+    notebook, path = notebook
+    for cell in notebook.cells:
+        for alt, file in re.findall(
+            r"!\[(.*?)\]\((.*?)\)", cell.source if cell.cell_type == "markdown" else ""
+        ):
+            assert len(alt) > 20 and (path.parent / file).exists()
+
+
+def test_a_chapter_credits_the_book_and_has_a_solution(notebook):
+    notebook, path = notebook
+    if path.parent == FOLDER:
+        assert "Liz Rice" in notebook.cells[0].source
+        assert (FOLDER / "solutions" / path.name).exists()

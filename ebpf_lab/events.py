@@ -163,11 +163,9 @@ class TracePipe:
         return lines, lost, self.private or time.monotonic_ns() < until + 1_000_000_000
 
     def _begin(self):
+        self.read()  # to nobody: lines that came since the last sink left
         if self.private:
             self._enable(1)
-            (self._instance / "trace").write_text("")  # empties the buffer
-        else:
-            self.read()
         self._thread = threading.Thread(target=self._run, name="trace pipe", daemon=True)
         self._thread.start()
 

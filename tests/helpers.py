@@ -1,8 +1,11 @@
 """What several test files need."""
 
 import os
+import re
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 HELLO = """
@@ -36,3 +39,17 @@ def until(condition, seconds=20):
         assert time.monotonic() < deadline, "what the test waits for did not come"
         time.sleep(0.01)
     return value
+
+
+def server_of(log):
+    """(address, token) of the Jupyter server that writes to ``log``, once it answers; it prints them before."""
+    found = until(lambda: re.search(r"(http://127\.0\.0\.1:\d+)/lab\S*\?token=(\w+)", log.read_text()), 60)
+    until(lambda: _answers(found[1]))
+    return found[1], found[2]
+
+
+def _answers(address):
+    try:
+        return urllib.request.urlopen(f"{address}/api")
+    except urllib.error.URLError:
+        return None

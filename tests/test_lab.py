@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import urllib.error
@@ -10,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from helpers import until
+from helpers import server_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,14 +63,8 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
             [ROOT / "lab", "--no-browser", "--port", "0"], stdout=log, stderr=log, env=env
         )
     try:
-        output = tmp_path / "log"
-        url = until(
-            lambda: re.search(
-                r"http://127\.0\.0\.1:\d+/lab/tree/notebooks/01_hello\.ipynb\?token=\w+", output.read_text()
-            ),
-            60,
-        )[0]
-        address, token = url.split("/lab/")[0], url.split("token=")[1]
+        address, token = server_of(tmp_path / "log")
+        assert f"{address}/lab/tree/notebooks/01_hello.ipynb?token={token}" in (tmp_path / "log").read_text()
         info = json.loads(next(tmp_path.glob("jpserver-*.json")).read_text())
         assert info["hostname"] == "127.0.0.1" and info["root_dir"] == str(ROOT)
         with pytest.raises(urllib.error.HTTPError, match="403"):

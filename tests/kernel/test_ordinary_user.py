@@ -1,0 +1,168 @@
+"""The lab for somebody who is not root, from a clone of the user's own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import pytest
+from helpers import server_of, until
+
+ROOT = Path(__file__).parents[2]
+USER, OTHER = 23456, 23457
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user to try this"),
+    pytest.mark.timeout(1200),
+]
+
+
+def become(uid):
+    return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all"]
+
+
+@pytest.fixture(scope="module")
+def clone():
+    """A clone that belongs to the user, set up by ./lab; its step for root was done by root, without sudo."""
+    with tempfile.TemporaryDirectory(prefix="ebpf-lab-") as home:
+        os.chmod(home, 0o755)
+        listed = subprocess.run(
+            ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for file in listed.stdout.splitlines():
+            if (ROOT / file).is_file():
+                (target := Path(home, "ebpf-lab", file)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / file, target)
+        subprocess.run(["chown", "-R", f"{USER}:{USER}", home], check=True)
+        clone = User(Path(home, "ebpf-lab"))
+        assert "sudo" in clone.lab("setup", path="/usr/bin:/bin").stderr or shutil.which("sudo")
+        subprocess.run([clone.path / "lab", "--as-root", str(USER)], check=True)
+        done = clone.lab("setup")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield clone
+
+
+class User:
+    """What the user does in a clone."""
+
+    def __init__(self, path):
+        self.path, self.home = path, path.parent
+        keep = ("PATH", "LANG", "SSL_CERT_FILE")
+        self.env = {k: v for k, v in os.environ.items() if k in keep or k.startswith("PIP_")}
+        self.env |= {"HOME": str(self.home), "USER": "learner", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, *command, **more):
+        command = [*become(USER), *map(str, command)]
+        return subprocess.run(
+            command, cwd=self.path, env=self.env, capture_output=True, text=True, check=False, **more
+        )
+
+    def lab(self, *arguments, path=None):
+        env, self.env = self.env, self.env | ({"PATH": path} if path else {})
+        try:
+            return self.run("./lab", *arguments)
+        finally:
+            self.env = env
+
+
+@pytest.fixture
+def server(clone):
+    """A running ./lab of the user: (process, url, token)."""
+    log = clone.home / "log"
+    with open(log, "wb") as file:
+        command = [*become(USER), "./lab", "--no-browser", "--port", "0"]
+        process = subprocess.Popen(command, cwd=clone.path, env=clone.env, stdout=file, stderr=file)
+    try:
+        yield process, *server_of(log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def capabilities(pid):
+    """{'CapEff': ..., 'CapPrm': ..., 'CapInh': ..., 'CapAmb': ...} of a process, each as the set of its bits."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return {
+        name: {bit for bit in range(64) if int(mask, 16) >> bit & 1}
+        for name, mask in re.findall(r"^(Cap(?:Eff|Prm|Inh|Amb)):\s*(\w+)", status, re.M)
+    }
+
+
+def post(url, token, path):
+    request = urllib.request.Request(f"{url}/api/{path}?token={token}", method="POST", data=b"{}")
+    return json.load(urllib.request.urlopen(request))
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_chapter_one_passes(clone):
+    done = clone.run(
+        clone.path / ".venv/bin/jupyter", "nbconvert", "--to", "notebook", "--stdout", "--execute", "notebooks/01_hello.ipynb"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "23 lines recorded, 0 lost" in done.stdout or re.search(r"\d+ lines recorded, 0 lost", done.stdout)
+
+
+def test_the_server_and_its_terminals_have_no_capability_and_its_kernels_just_those_they_need(server):
+    process, url, token = server
+    kernel, _ = post(url, token, "kernels"), post(url, token, "terminals")
+    assert kernel["name"] == "python3"
+    names = until(
+        lambda: {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in children(process.pid)}
+    )
+    ipython = until(
+        lambda: next(
+            (p for p in children(process.pid) if b"ipykernel" in Path(f"/proc/{p}/cmdline").read_bytes()),
+            None,
+        )
+    )
+    until(lambda: capabilities(ipython)["CapAmb"])
+    assert capabilities(ipython)["CapEff"] == {1, 2, 5, 6, 7, 21, 38, 39}
+    others = [pid for pid in children(process.pid) if pid != ipython]
+    assert others, names
+    for pid in [process.pid, *others]:
+        assert not any(capabilities(pid).values()), pid
+        assert f"Uid:\t{USER}\t{USER}\t{USER}\t{USER}" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_the_kernel_dies_with_its_killed_server(server):
+    process, url, token = server
+    post(url, token, "kernels")
+    ipython = until(
+        lambda: next(
+            (p for p in children(process.pid) if b"ipykernel" in Path(f"/proc/{p}/cmdline").read_bytes()),
+            None,
+        )
+    )
+    until(lambda: capabilities(ipython)["CapAmb"])
+    process.kill()
+    until(lambda: not Path(f"/proc/{ipython}").exists(), 30)
+
+
+def test_nobody_else_may_execute_the_helper(clone):
+    helper = clone.path / ".venv/libexec/ebpf-lab/setpriv"
+    assert os.getxattr(helper, "security.capability")
+    for uid, may in [(USER, True), (OTHER, False)]:  # from a shell: setpriv itself keeps root's rights to the end
+        command = [*become(uid), "sh", "-c", '"$0" --dump', helper]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == may, done.stderr
+
+
+def test_setting_up_again_asks_for_nothing(clone):
+    done = clone.lab("setup", path="/usr/bin:/bin")
+    assert done.returncode == 0 and "are here" in done.stdout, done.stdout + done.stderr
+
+
+def test_without_capabilities_doctor_says_so(clone):
+    done = clone.lab("doctor")
+    assert "the lab's notebooks may" in re.sub(r"\s+", " ", done.stdout)

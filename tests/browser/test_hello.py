@@ -45,6 +45,12 @@ def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
     expect(toggle).to_have_text("Stop")
 
     first = run("/bin/true", times=1).pids[0]
+    run("/bin/ls", times=5)
+    expect(view.locator("tbody tr").nth(5)).to_be_visible()
+    page.locator(".jp-SideBar [data-id='filebrowser'], [data-id='filebrowser']").first.click()
+    view.scroll_into_view_if_needed()
+    hello.screenshot("01_watch")
+
     filter_.fill(str(first))
     expect(view.locator("tbody tr")).to_have_count(1)
     expect(view.locator("tbody tr")).to_contain_text("Hello World!")
@@ -66,5 +72,4 @@ def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
     filter_.fill("")
     view.locator(".clear").click()
     expect(view.locator("td", has_text=str(after))).to_have_count(0)
-    hello.screenshot("01_watch")
     assert hello.console == []

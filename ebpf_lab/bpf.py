@@ -6,13 +6,15 @@ import difflib
 import errno
 import inspect
 import os
+import re
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from . import headers, tracefs, trial
 from .diagnostics import compile_error, death_error, verifier_error
-from .errors import CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
+from .errors import AttachError, CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
 
 try:
     import bcc
@@ -61,31 +63,40 @@ class BPF(bcc.BPF):
         given.arguments["cflags"] = [*given.arguments.get("cflags", []), *_CFLAGS]
         text = _text(given.arguments)
         self.source = text.decode(errors="backslashreplace")
-        self.readers = set()  # what close() must close first: readers of this program's events
+        self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
-        self._prog_types, self._xdp, self._closing = {}, {}, False
+        self._prog_types, self._xdp, self._closing, self._rewriting = {}, {}, False, ""
         with _lock:
             headers.prepare()
             tracefs.sweep()
             if not given.arguments.get("usdt_contexts"):  # they add text of their own
                 self._try(text, given.arguments["cflags"])
-            try:
-                with captured_stderr() as words:
+            with captured_stderr() as words:
+                try:
                     super().__init__(*given.args[1:], **given.kwargs)
-            except BaseException as e:
-                compiled = getattr(self, "module", None)
+                    failed = None
+                except BaseException as e:
+                    failed = e
+            if given.arguments.get("debug"):
+                sys.stderr.write(words[0])
+            if failed:
+                error = self._init_error(failed, words[0])
                 self.close()
-                if isinstance(e, LabError) or compiled or not isinstance(e, Exception):
-                    raise
-                raise compile_error(words[0], self.source) from e
-            finally:
-                if given.arguments.get("debug"):
-                    sys.stderr.write(words[0])
+                raise error from (failed if error is not failed else None)
             self.warnings = words[0]
-            for earlier in list(_loaded):
-                if not keep or earlier.source == self.source:
-                    earlier._unload("a later BPF(...): it unloads all earlier ones, unless it has keep=True")
+            earlier = [b for b in _loaded if not keep or b.source == self.source]
             _loaded.append(self)
+            for program in earlier:
+                program._unload("a later BPF(...): it unloads all earlier ones, unless it has keep=True")
+
+    def _init_error(self, failed, words):
+        if isinstance(failed, LabError) or not isinstance(failed, Exception):
+            return failed
+        if getattr(self, "module", None):  # compiled: a probe that BCC attaches by itself found no hook
+            return attach_error(failed, words)
+        if "could not open bpf map" in words and not _may_load():
+            return _privilege_error("make a map", words)
+        return compile_error(words, self.source, self._rewriting)
 
     def _try(self, text, cflags):
         key = (text, tuple(map(str, cflags)))
@@ -103,11 +114,15 @@ class BPF(bcc.BPF):
             check_name(name, self.functions, "function")
             if self._prog_types.get(name, prog_type) != prog_type and name in self.funcs:
                 os.close(self.funcs.pop(name).fd)  # BCC would give back the old one, whatever its type
-            try:
-                with captured_stderr() as words:
-                    function = super().load_func(name, prog_type, *args, **kwargs)
-            except Exception as e:
-                raise self._load_error(name, prog_type, ct.get_errno(), words[0]) from e
+            with captured_stderr() as words:
+                try:
+                    function, failed = super().load_func(name, prog_type, *args, **kwargs), None
+                except Exception as e:
+                    failed, number = e, ct.get_errno()
+            if self.debug:
+                sys.stderr.write(words[0])
+            if failed:
+                raise self._load_error(name, prog_type, number, words[0]) from failed
             self._prog_types[name] = prog_type
         return function
 
@@ -115,15 +130,9 @@ class BPF(bcc.BPF):
         if "processed" not in words and number == errno.E2BIG:
             words += self._verdict(name, prog_type)
         if "processed" in words or "\n; " in words:
-            rewriting = getattr(self, "_rewriting", "")
-            return verifier_error(name.decode(), os.strerror(number), words, self.source, rewriting)
+            return verifier_error(name.decode(), os.strerror(number), words, self.source, self._rewriting)
         if number == errno.EPERM and not _may_load():
-            return PrivilegeError(
-                f"The kernel refused to load {name.decode()}: this process has neither root's privileges "
-                "nor the capabilities CAP_BPF and CAP_PERFMON.",
-                fix="open the lab with ./lab: its notebooks get them",
-                log=words,
-            )
+            return _privilege_error(f"load {name.decode()}", words)
         reason = words.strip() or os.strerror(number)
         return LabError(
             f"The kernel refused to load {name.decode()} as this type of program: {reason}", log=words
@@ -170,6 +179,38 @@ class BPF(bcc.BPF):
             check_name(key if isinstance(key, bytes) else str(key).encode(), known, "map", MapError)
             raise
 
+    def attach_kprobe(self, *args, **kwargs):
+        """BCC's attach_kprobe; raises AttachError with the kernel's words."""
+        return self._attach("attach_kprobe", self.kprobe_fds, args, kwargs)
+
+    def attach_kretprobe(self, *args, **kwargs):
+        """BCC's attach_kretprobe; raises AttachError with the kernel's words."""
+        return self._attach("attach_kretprobe", self.kprobe_fds, args, kwargs)
+
+    def attach_tracepoint(self, *args, **kwargs):
+        """BCC's attach_tracepoint; raises AttachError with the kernel's words, also where nothing matches."""
+        return self._attach("attach_tracepoint", self.tracepoint_fds, args, kwargs)
+
+    def attach_raw_tracepoint(self, *args, **kwargs):
+        """BCC's attach_raw_tracepoint; raises AttachError with the kernel's words."""
+        return self._attach("attach_raw_tracepoint", self.raw_tracepoint_fds, args, kwargs)
+
+    def _attach(self, method, fds, args, kwargs):
+        before = repr(fds)
+        with captured_stderr() as words:
+            try:
+                ct.set_errno(0)
+                result, failed = getattr(super(), method)(*args, **kwargs), None
+            except LabError:
+                raise
+            except Exception as e:
+                failed = e
+        if failed:
+            raise attach_error(failed, words[0]) from failed
+        if repr(fds) == before:  # BCC (0.26) is content with a regular expression that matches nothing
+            raise AttachError(f"{method}() matched no hook, so nothing was attached.", log=words[0])
+        return result
+
     @staticmethod
     def attach_xdp(dev, fn, flags=0):
         """BCC's attach_xdp; close() takes the program off the device, which BCC's cleanup (0.26) does not."""
@@ -196,22 +237,29 @@ class BPF(bcc.BPF):
             if self._closing:  # BCC's cleanup() ends by calling close()
                 return
             self._closing = True
-            for reader in list(self.readers):
-                reader.close()
-            sockets = [fn.sock for fn in getattr(self, "funcs", {}).values() if hasattr(fn, "sock")]
             try:
-                for dev, flags in list(self._xdp.items()):
-                    with suppress(Exception):  # the device may have gone
-                        bcc.BPF.remove_xdp(dev, flags)
-                if "module" in self.__dict__:  # BCC's __init__ got so far
-                    bcc.BPF.cleanup(self)
-                    bcc.BPF.close(self)
-            finally:
-                for socket in sockets:
-                    os.close(socket)
-                _forget(self)
-                self._unloaded_by = by
-                self.__class__ = _Unloaded
+                while self.at_close:
+                    self.at_close[-1]()
+                    self.at_close.pop()
+                self._detach()
+            except BaseException:
+                self._closing = False  # interrupted, say: it can be closed again, and the next load will
+                raise
+            _forget(self)
+            self._unloaded_by = by
+            self.__class__ = _Unloaded
+
+    def _detach(self):
+        for dev, flags in list(self._xdp.items()):
+            with suppress(Exception):  # the device may have gone
+                bcc.BPF.remove_xdp(dev, flags)
+        if "module" not in self.__dict__:  # BCC's __init__ did not get so far
+            return
+        for function in self.funcs.values():
+            if socket := vars(function).pop("sock", None):
+                os.close(socket)
+        bcc.BPF.cleanup(self)
+        bcc.BPF.close(self)
 
     def __repr__(self):
         count = self.warnings.count("warning: ")
@@ -290,6 +338,37 @@ def _forget(program):
         _loaded.remove(program)
 
 
+def attach_error(failed, words):
+    """The AttachError for what BCC raised, and libbcc said, when it found no hook."""
+    reason = os.strerror(ct.get_errno()) if ct.get_errno() else "no reason given"
+    wanted = re.search(r"to (?:raw )?(kprobe|kretprobe|tracepoint) b?'?([\w:.]+)", str(failed))
+    near = []
+    if wanted and "probe" in wanted[1]:
+        known = set(
+            re.findall(rf" [tT] ({re.escape(wanted[2][:3])}\w*)$", Path("/proc/kallsyms").read_text(), re.M)
+        )
+        near = difflib.get_close_matches(wanted[2], known - {wanted[2]})
+    elif wanted:
+        with suppress(SetupError):
+            near = difflib.get_close_matches(wanted[2], [e for e in tracefs.events() if e != wanted[2]])
+    error = AttachError(
+        f"{failed}\nThe kernel: {words.strip() or reason}",
+        fix=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
+        log=words,
+    )
+    error.tried = [(":".join(wanted.groups()) if wanted else "", reason)]
+    return error
+
+
+def _privilege_error(what, words):
+    return PrivilegeError(
+        f"The kernel refused to {what}: this process has neither root's privileges nor the capabilities "
+        "CAP_BPF and CAP_PERFMON.",
+        fix="open the lab with ./lab: its notebooks get them",
+        log=words,
+    )
+
+
 def _may_load():
     """Whether this process has the capabilities that loading a tracing program takes."""
     with open("/proc/self/status") as status:
@@ -301,8 +380,9 @@ def _may_load():
 @contextmanager
 def captured_stderr():
     """What is written to file descriptor 2, where libbcc and clang speak: a list that gets one str."""
-    words, kept = [""], os.dup(2)
-    with open(os.memfd_create("stderr"), "w+b") as file:
+    words = [""]
+    with _lock, open(os.memfd_create("stderr"), "w+b") as file:
+        kept = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
             yield words

@@ -53,6 +53,7 @@ _CAPABILITIES = {  # linux/capability.h; what is lost without it
     "dac_override": (1, "01_hello: one notebook at a time reads the trace pipe"),
     "setuid": (7, "02_maps: no workload of another user"),
     "setgid": (6, "02_maps: no workload of another user"),
+    "kill": (5, "02_maps: a workload of another user can't be ended early"),
 }
 _HEADS, _WIDTHS = ("state", "what", "found", "what it means"), (8, 13, 31, 42)
 _COLOURS = {"ok": (32, "#2e9e5b"), "degraded": (33, "#c98a1b"), "missing": (31, "#d0453e")}  # terminal, HTML
@@ -320,7 +321,8 @@ def packages() -> Row:
 
 def kernelspec() -> Row:
     if fault := _kernelspec_fault():
-        return Row("kernelspec", "missing", fault, f"{_EVERY}: notebooks can't load programs", "./lab setup")
+        fix = "move the lab to a file system without nosuid" if "nosuid" in fault else "./lab setup"
+        return Row("kernelspec", "missing", fault, f"{_EVERY}: notebooks can't load programs", fix)
     helper = "with the capability helper" if os.geteuid() else "root needs no capability helper"
     return Row("kernelspec", "ok", f"python3; {helper}", f"{_EVERY}: notebooks start, able to load programs")
 

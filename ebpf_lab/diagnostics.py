@@ -54,8 +54,7 @@ def compile_error(words, source, rewritten=""):
     seen = [(match, said[i + 1 : i + 2]) for i, line in enumerate(said) if (match := _CLANG.match(line))]
     errors = [pair for pair in seen if "error" in pair[0]["kind"]]
     if not errors:
-        tail = [line for line in said if line.strip()][-3:]
-        return CompileError("The program does not compile.\n" + "\n".join(tail), fix=_fix(words), log=words)
+        return CompileError("The program does not compile.\n" + _tail(words), fix=_fix(words), log=words)
     error, excerpt = next((pair for pair in errors if pair[0]["file"].endswith("main.c")), errors[0])
     message = re.sub(r" \[-W.*\]$", "", error["text"])
     lineno, column = int(error["line"]), int(error["column"])
@@ -76,8 +75,8 @@ def death_error(words, source, rewritten):
     """The CompileError for a text on which the compiler's whole process died with these ``words``."""
     verdict = re.search(r"main\.c:(\d+):\d+: in function (\w+).*?: (Looks like .*)", words)
     if not verdict:
-        tail = [line for line in words.splitlines() if line.strip()][-3:]
-        return CompileError("The compiler crashed on this program.\n" + "\n".join(tail), log=words)
+        what = "does not compile" if re.search(r"^\S*error: ", words, re.M) else "crashes the compiler"
+        return CompileError(f"The program {what}.\n{_tail(words)}", log=words)
     lineno = line_map(source, rewritten).get(int(verdict[1]), 0) or _function_line(source, verdict[2])
     return CompileError(
         f"The program does not compile: {_place(lineno)}{verdict[3]} (in function {verdict[2]})\n"
@@ -119,6 +118,14 @@ def _source_line(log, source, rewritten):
     quoted = quotes[-1].removeprefix("; ").strip()
     found = [n for n, line in enumerate(rewritten.splitlines(), 1) if line.strip() == quoted]
     return lines.get(found[0], 0) if len(found) == 1 else 0
+
+
+def _tail(words):
+    """The last lines that say something, where none has a form that we know."""
+    said = [
+        line for line in words.splitlines() if line.strip() and not line.startswith("Running from kernel")
+    ]
+    return "\n".join(said[-3:])
 
 
 def _function_line(source, function):

@@ -13,9 +13,6 @@ LabError
 
 import linecache
 import traceback
-from pathlib import Path
-
-_PACKAGE = str(Path(__file__).parent)
 
 
 class LabError(Exception):

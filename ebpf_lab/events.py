@@ -7,10 +7,13 @@ when the program is unloaded.
 """
 
 import contextlib
+import errno
+import functools
 import os
 import re
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +36,7 @@ _START = re.compile(
 class Line(NamedTuple):
     """One line of the trace pipe; ``message`` is all of it, and the rest None, where it doesn't parse."""
 
-    time: int | None  # ns of CLOCK_MONOTONIC, to the microsecond
+    time: int | None  # ns of CLOCK_MONOTONIC, to the microsecond; None on a pipe with another clock
     comm: str | None
     pid: int | None
     cpu: int | None
@@ -71,78 +74,71 @@ def _text(data):
 
 
 class TracePipe:
-    """Reads trace lines for one program; pipe_of() gives it.
+    """Reads a trace pipe, and feeds sinks; pipe_of() gives a program's.
 
     The lines are those of every program on the machine: the kernel has one
-    printk event for all. They come from a tracefs instance of our own, which gets
-    a copy of each and goes when the program goes; where that can't be had, from
-    the machine's shared pipe, which only one process may read.
+    printk event for all. ``instance`` is the tracefs instance to read, our own,
+    which gets a copy of each line, and goes with its program; without one it is
+    the machine's shared pipe, which only one process should read.
     """
 
-    def __init__(self, bpf):
-        self._bpf, self._sinks = bpf, []
+    def __init__(self, instance=None):
+        self._instance, self._folder = instance, instance or tracefs.root()
+        self._sinks = {}  # sink -> its program
         self._lock = threading.RLock()  # one read at a time, and sinks that don't change meanwhile
-        self._wake, self._thread = threading.Event(), None
-        self.view = None  # the one that watch() made
-        try:
-            self._instance = tracefs.make_instance()
-        except OSError:
-            self._instance = None
-        try:
-            self._fd = _open_pipe(self._instance or tracefs.root())
-        except BaseException:
-            self._remove_instance()
-            raise
-        bpf.readers.add(self)
+        self._wake, self._thread, self._fd = threading.Event(), None, None
+        self._monotonic = "[mono]" in (self._folder / "trace_clock").read_text()
 
     @property
     def private(self):
         """Whether the lines come from an instance of our own."""
         return self._instance is not None
 
-    def add(self, sink):
-        """Feed ``sink`` all lines made from now on."""
+    def add(self, sink, bpf):
+        """Feed ``sink``, for the program ``bpf``, all lines made from now on."""
         with self._lock:
-            if self._thread:
-                self.read()  # what is older goes to the sinks that were there
-            else:
-                self._begin()
-            self._sinks.append(sink)
+            if self._fd is None:
+                self._fd = _open_pipe(self._folder)
+            self.read()  # what is older goes to the sinks that were there, or to nobody
+            if not self._thread:
+                self._enable(1)
+                self._thread = threading.Thread(target=self._run, name="trace pipe", daemon=True)
+                self._thread.start()
+            self._sinks[sink] = bpf
 
     def remove(self, sink):
         """Feed ``sink`` everything made until now, then nothing more."""
         with self._lock:
             if sink in self._sinks:
                 self.read()
-                self._sinks.remove(sink)
+                del self._sinks[sink]
                 self._wake.set()
 
-    def close(self):
-        """Stop reading, remove the instance and tell the sinks."""
+    def end(self, bpf):
+        """Stop feeding the sinks of a program that is being unloaded, and tell them. May be called twice."""
         with self._lock:
-            sinks, self._sinks, thread = self._sinks, [], self._thread
-            self._wake.set()
-        if thread and thread is not threading.current_thread():
+            for sink in [sink for sink, program in self._sinks.items() if program is bpf]:
+                self.remove(sink)
+                sink.end("the program was unloaded")
+            thread = self._thread
+            idle = not self._sinks
+        if thread and idle:
             thread.join()
-        for sink in sinks:
-            sink.end("the program was unloaded")
-        with self._lock:
-            if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
-                self._remove_instance()
-        self._bpf.readers.discard(self)
+        if self.private:
+            with self._lock:
+                self._close()
+                with contextlib.suppress(OSError):
+                    self._instance.rmdir()
 
     def read(self):
         """Feed the sinks all that was made before this call."""
         with self._lock:
             now = time.monotonic_ns()
-            while True:
+            more = True
+            while more:
                 lines, lost, more = self._read_some(now)
                 for sink in list(self._sinks):
                     sink.feed(lines, lost)
-                if not more:
-                    return
 
     def _read_some(self, until, size=1 << 20):
         """About ``size`` bytes of the pipe -> (lines, lost, whether there is more from before ``until``)."""
@@ -156,79 +152,88 @@ class TracePipe:
                 return lines, lost, False
             done += len(text)
             new, dropped = parse(text)
-            lines += new
             lost += dropped
-            if self.private and new and (new[-1].time or 0) > until:  # a program can be faster than we are
+            if not self._monotonic:
+                new = [line._replace(time=None) for line in new]
+            lines += new
+            if self._monotonic and new and (new[-1].time or 0) > until:  # a program can be faster than we are
                 return lines, lost, False
-        return lines, lost, self.private or time.monotonic_ns() < until + 1_000_000_000
-
-    def _begin(self):
-        self.read()  # to nobody: lines that came since the last sink left
-        if self.private:
-            self._enable(1)
-        self._thread = threading.Thread(target=self._run, name="trace pipe", daemon=True)
-        self._thread.start()
+        return lines, lost, self._monotonic or time.monotonic_ns() < until + 1_000_000_000
 
     def _run(self):
         while True:
             self._wake.wait(PERIOD)
             with self._lock:
                 self._wake.clear()
-                if not self._sinks:
-                    self._thread = None
-                    if self.private:
-                        self._enable(0)
-                    return
-                self.read()
+                try:
+                    if self._sinks:
+                        self.read()
+                        continue
+                except Exception as e:  # nobody would see it in this thread: tell those who wait for lines
+                    for sink in self._sinks:
+                        sink.end(f"the reader failed: {type(e).__name__}: {e}")
+                    self._sinks = {}
+                self._thread = None
+                if self.private:
+                    self._enable(0)
+                else:  # others on this machine may want to read
+                    self._close()
+                return
+
+    def _close(self):
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _enable(self, on):
-        (self._instance / "events/bpf_trace/bpf_trace_printk/enable").write_text(str(on))
+        if self.private:
+            (self._instance / "events/bpf_trace/bpf_trace_printk/enable").write_text(str(on))
 
-    def _remove_instance(self):
-        if self._instance:
-            with contextlib.suppress(OSError):
-                self._instance.rmdir()
+
+_pipes = weakref.WeakKeyDictionary()  # program -> its TracePipe
+_shared = []  # the TracePipe of the machine's own pipe, once it was needed
 
 
 def pipe_of(bpf):
     """The TracePipe of a program, made at the first call."""
-    if not isinstance(bpf, BPF):
-        raise TypeError(f"the trace pipe belongs to a program: give the BPF object, not {type(bpf).__name__}")
-    return next((r for r in bpf.readers if isinstance(r, TracePipe)), None) or TracePipe(bpf)
+    if bpf not in _pipes:
+        at_close = bpf.at_close  # UnloadedError for a program that is none any more
+        try:
+            pipe = TracePipe(tracefs.make_instance())
+        except OSError:
+            if not _shared:
+                _shared.append(TracePipe())
+            pipe = _shared[0]
+        at_close.append(functools.partial(pipe.end, bpf))
+        _pipes[bpf] = pipe
+    return _pipes[bpf]
 
 
 def _open_pipe(folder):
     try:
-        fd = os.open(folder / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
-    except PermissionError as e:
-        raise LabError(
-            f"This process may not read {folder}/trace_pipe.", fix="open the lab with ./lab", log=str(e)
-        ) from e
+        return os.open(folder / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     except OSError as e:
-        raise _busy(folder, e) from e
-    with contextlib.suppress(BlockingIOError):
-        try:
-            os.read(fd, 0)
-        except OSError as e:
-            os.close(fd)
-            raise _busy(folder, e) from e
-    return fd
+        if e.errno != errno.EBUSY:  # which Linux answers from 6.5 on; before, readers took each other's lines
+            raise LabError(f"This process may not read {folder}/trace_pipe: {e.strerror}", fix=_OPEN) from e
+        who = ", ".join(_readers(folder / "trace_pipe")) or "another process"
+        raise BusyError(
+            f"{folder}/trace_pipe is being read by {who}; the kernel lets only one process read it.",
+            fix=f"stop that reader, or {_OPEN}: then this one gets a tracefs instance of its own",
+        ) from e
 
 
-def _busy(folder, error):
-    """The BusyError that names who reads the pipe."""
-    pipe, holders = str(folder / "trace_pipe"), []
+_OPEN = "open the lab with ./lab"
+
+
+def _readers(pipe):
+    """The processes that have ``pipe`` open, each as 'name (pid 1)'."""
+    wanted, readers = os.stat(pipe), set()
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
-            if os.readlink(link).endswith("/trace_pipe") and link.parts[2] != str(os.getpid()):
-                name = Path("/proc", link.parts[2], "comm").read_text().strip()
-                holders.append(f"{name} (pid {link.parts[2]})")
-    who = ", ".join(sorted(set(holders))) or "another process"
-    return BusyError(
-        f"{pipe} is being read by {who}; the kernel lets only one process read it.",
-        fix="stop that reader, or give this one the right to make a tracefs instance of its own (./lab does)",
-        log=str(error),
-    )
+            if os.path.samestat(link.stat(), wanted):
+                pid = link.parts[2]
+                readers.add(f"{Path('/proc', pid, 'comm').read_text().strip()} (pid {pid})")
+    return sorted(readers)
 
 
 class Recording:
@@ -290,8 +295,8 @@ def record(source):
         )
     pipe = pipe_of(source)
     recording = Recording()
-    pipe.add(recording)
     try:
+        pipe.add(recording, source)
         yield recording
     finally:
         pipe.remove(recording)

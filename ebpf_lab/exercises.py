@@ -1,7 +1,6 @@
 """check: whether an "On your own" program does what its task asks, tried in the real kernel."""
 
 import html
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -58,15 +57,17 @@ def check(name, program):
         # A blank more makes it a text of its own, so that it doesn't replace the learner's running copy.
         with BPF(text=program + " ", keep=True) as b:
             return _EXERCISES[name](b)
-    except (LabError, TypeError, TimeoutError) as e:
+    except (LabError, TimeoutError) as e:
         return Verdict(False, f"{type(e).__name__}: {e}")
 
 
 def _odd_even(b):
     """`hello`, at execve, has one message for odd pids and another one for even pids."""
     attach(b, syscall="execve", fn_name="hello")
+    pids = []
     with record(b) as lines:
-        pids = run("/bin/true", times=24).pids
+        while len({pid % 2 for pid in pids}) < 2:  # a busy machine may take every second pid away
+            pids += run("/bin/true", times=24).pids
     said = {pid: set() for pid in pids}
     for line in lines.lines:
         if line.pid in said:  # other programs print too; their numbers don't make a message another one
@@ -88,8 +89,7 @@ def _chdir(b):
     """A program that attaches itself to chdir, and prints the folder's name."""
     if not attached(b):
         return Verdict(False, "the program is attached to nothing: TRACEPOINT_PROBE names its own hook")
-    with tempfile.TemporaryDirectory(prefix="folder-") as folder, record(b) as lines:
-        os.chmod(folder, 0o755)
+    with tempfile.TemporaryDirectory(prefix="folder-", dir="/tmp") as folder, record(b) as lines:
         went = run(["/bin/sh", "-c", f"cd {folder}"], times=5).pids
         stayed = run(["/bin/sh", "-c", ":"], times=5).pids
     sent = f"5 processes that go to {folder} (first pid {went[0]}), 5 that stay (first pid {stayed[0]})"

@@ -19,6 +19,7 @@ from .errors import SetupError
 
 MODULES, SOURCES = Path("/lib/modules"), Path("/usr/src")
 KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
+_ours = ""  # what prepare() put into BCC_KERNEL_SOURCE
 
 
 def find():
@@ -28,7 +29,8 @@ def find():
     kernel's means that borrowed headers stand in.
     """
     release = platform.release()
-    if given := os.environ.get("BCC_KERNEL_SOURCE"):
+    given = os.environ.get("BCC_KERNEL_SOURCE")
+    if given and given != _ours:
         if _complete(Path(given), Path(given)):
             return Path(given), _version(Path(given))
         raise SetupError(
@@ -47,7 +49,10 @@ def find():
             f"There are no kernel headers: neither for this kernel ({release}) nor for another one.",
             fix="./lab setup: it installs the distribution's package of them",
         )
-    version, build, source = max(trees, key=lambda tree: _numbers(tree[0]))
+    # The newest that is no newer than the kernel: BCC must be new enough for its headers.
+    trees.sort(key=lambda tree: _numbers(tree[0]))
+    older = [tree for tree in trees if _numbers(tree[0]) <= _numbers(release)]
+    version, build, source = older[-1] if older else trees[0]
     if (build / "include/linux/kconfig.h").exists():
         return build, version
     return _merged(build, source, version), version
@@ -55,9 +60,10 @@ def find():
 
 def prepare():
     """Let BCC in this process find the headers; sets BCC_KERNEL_SOURCE where they are borrowed."""
+    global _ours
     path, version = find()
     if version != platform.release():
-        os.environ["BCC_KERNEL_SOURCE"] = str(path)
+        os.environ["BCC_KERNEL_SOURCE"] = _ours = str(path)
 
 
 def _complete(build, source):

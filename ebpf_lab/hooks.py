@@ -1,16 +1,14 @@
 """attach: putting a loaded function on a hook that this kernel has."""
 
-import ctypes as ct
 import difflib
 import functools
-import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import tracefs
-from .bpf import BPF, captured_stderr, check_name
-from .errors import AttachError, LabError, SetupError
+from .bpf import BPF, check_name
+from .errors import AttachError, SetupError
 
 # How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
 _SYSCALL = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
@@ -44,10 +42,14 @@ def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
 
 def attached(bpf):
     """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
-    kprobes = [event.decode().replace("p_", "kprobe:", 1) for event in bpf.kprobe_fds]
-    tracepoints = ["tracepoint:" + tp.decode().partition(" ")[0] for tp in bpf.tracepoint_fds]
-    raw = ["rawtracepoint:" + tp.decode() for tp in bpf.raw_tracepoint_fds]
-    return kprobes + tracepoints + raw
+    kinds = {b"p": "kprobe", b"r": "kretprobe"}
+    hooks = [f"{kinds[event[:1]]}:{event[2:].decode()}" for event in list(bpf.kprobe_fds)]
+    hooks += [f"u{kinds[event[:1]]}:{event[2:].decode()}" for event in list(bpf.uprobe_fds)]
+    hooks += ["tracepoint:" + tp.decode().partition(" ")[0] for tp in list(bpf.tracepoint_fds)]
+    hooks += ["rawtracepoint:" + tp.decode().partition(" ")[0] for tp in list(bpf.raw_tracepoint_fds)]
+    for kind, fds in [("fentry", bpf.kfunc_entry_fds), ("fexit", bpf.kfunc_exit_fds), ("lsm", bpf.lsm_fds)]:
+        hooks += [f"{kind}:{name.decode().partition('__')[2]}" for name in list(fds)]
+    return hooks
 
 
 def _syscall(bpf, name, fn_name):
@@ -75,11 +77,10 @@ def _syscall(bpf, name, fn_name):
 
 
 def _kprobe(bpf, symbol, fn_name):
-    hook, event = f"kprobe:{symbol}", b"p_" + symbol.encode()
     bpf.load_func(fn_name, BPF.KPROBE)
-    if fn_name.encode() not in bpf.kprobe_fds.get(event, ()):
-        _try(hook, lambda: bpf.attach_kprobe(event=symbol, fn_name=fn_name))
-    return hook
+    if fn_name.encode() not in bpf.kprobe_fds.get(b"p_" + symbol.encode(), ()):
+        bpf.attach_kprobe(event=symbol, fn_name=fn_name)
+    return f"kprobe:{symbol}"
 
 
 def _tracepoint(bpf, name, fn_name):
@@ -94,7 +95,7 @@ def _tracepoint(bpf, name, fn_name):
     bpf.load_func(fn_name, BPF.TRACEPOINT)  # first and apart: a refusal by the verifier is no missing hook
     with _beside(bpf.tracepoint_fds, f"tracepoint:{name}", name, fn_name, bpf) as wanted:
         if wanted:
-            _try(f"tracepoint:{name}", lambda: bpf.attach_tracepoint(tp=name, fn_name=fn_name))
+            bpf.attach_tracepoint(tp=name, fn_name=fn_name)
     return f"tracepoint:{name}"
 
 
@@ -104,10 +105,10 @@ def _raw_tracepoint(bpf, name, fn_name):
     try:
         with _beside(bpf.raw_tracepoint_fds, hook, name, fn_name, bpf) as wanted:
             if wanted:
-                _try(hook, lambda: bpf.attach_raw_tracepoint(tp=name, fn_name=fn_name))
+                bpf.attach_raw_tracepoint(tp=name, fn_name=fn_name)
     except AttachError as e:
         known = ["sys_enter", "sys_exit", *(event.partition(":")[2] for event in tracefs.events())]
-        raise _refused(f"raw tracepoint {name!r}", e.tried, name, known) from e
+        raise _refused(f"raw tracepoint {name!r}", [(hook, e.tried[0][1])], name, known) from e
     return hook
 
 
@@ -125,27 +126,13 @@ def _beside(fds, hook, name, fn_name, bpf):
     other = fds.pop(name, None)
     try:
         yield True
-        bpf.hooks[hook, fn_name] = fds[name]
+        # A descriptor's number is used again when it was closed: what had this one before is no more.
+        bpf.hooks = {key: fd for key, fd in bpf.hooks.items() if fd != fds[name]} | {
+            (hook, fn_name): fds[name]
+        }
     finally:
         if other is not None:
-            fds[name + b" #%d" % len(fds) if name in fds else name] = other
-
-
-def _try(hook, attach_it):
-    """Call BCC to attach; its failure becomes an AttachError with the kernel's words in ``tried``."""
-    ct.set_errno(0)
-    with captured_stderr() as words:
-        try:
-            attach_it()
-            return
-        except LabError:
-            raise
-        except Exception as e:
-            reason = os.strerror(ct.get_errno()) if ct.get_errno() else str(e)
-            failed = e
-    error = AttachError(f"{hook}: {reason}", log=words[0])
-    error.tried = [(hook, f"{reason} ({words[0].strip()})" if words[0].strip() else reason)]
-    raise error from failed
+            fds[name + b" #%d" % other if name in fds else name] = other
 
 
 def _refused(what, tried, name, known):

@@ -52,7 +52,11 @@ def make_instance():
     """
     path = root() / "instances" / f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
     path.mkdir()
-    (path / "trace_clock").write_text("mono")
+    try:
+        (path / "trace_clock").write_text("mono")
+    except OSError:
+        path.rmdir()
+        raise
     return path
 
 

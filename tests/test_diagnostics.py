@@ -96,7 +96,7 @@ def test_a_stack_too_large_names_the_function_and_the_line():
 
 
 def test_a_crash_without_words_is_said_to_be_one():
-    assert "crashed" in str(death_error("", SOURCE, ""))
+    assert "crashes the compiler" in str(death_error("", SOURCE, ""))
 
 
 LOG = """bpf: Failed to load program: Permission denied

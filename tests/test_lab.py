@@ -2,14 +2,19 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from helpers import server_of
+
+from ebpf_lab import checkup
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,10 +82,23 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
         server.wait(30)
 
 
-def test_the_script_passes_shellcheck():
-    if subprocess.run(["which", "shellcheck"], capture_output=True, check=False).returncode:
-        pytest.skip("no shellcheck here: apt-get install shellcheck")
-    done = subprocess.run(
-        ["shellcheck", ROOT / "lab", ROOT / ".ci/run"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+@pytest.mark.parametrize(
+    "command",
+    [["shellcheck", "lab", ".ci/run"], ["ruff", "check"], ["ruff", "format", "--check"]],
+    ids=" ".join,
+)
+def test_the_code_is_clean(command):
+    if command[0] != "ruff" and not shutil.which(command[0]):
+        pytest.skip(f"there is no {command[0]} here: ./lab setup --tests installs it where it can be had")
+    if command[0] == "ruff":
+        command = [sys.executable, "-m", *command]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_capabilities_that_lab_gives_are_those_that_doctor_explains():
+    given = re.search(r"declare -A CAPABILITIES=\((.*?)\)", (ROOT / "lab").read_text(), re.S)[1]
+    numbers = {name: int(number) for name, number in re.findall(r"\[(\w+)\]=(\d+)", given)}
+    assert numbers == {name: number for name, (number, _) in checkup._CAPABILITIES.items()}
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in numbers)

@@ -3,17 +3,6 @@
 import pytest
 from helpers import held, until
 
-from ebpf_lab import SetupError, tracefs
-
-
-def pytest_collection_modifyitems(items):
-    try:
-        tracefs.root()
-    except SetupError as e:
-        for item in items:
-            if "kernel" in item.path.parts:
-                item.add_marker(pytest.mark.skip(reason=str(e)))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def warm():

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import bcc
 import pytest
-from helpers import until
+from helpers import HELLO, until
 
 from ebpf_lab import (
     BPF,
+    AttachError,
     CompileError,
     LabError,
     MapError,
@@ -139,12 +140,13 @@ def test_nothing_relies_on_garbage_collection_and_nothing_prevents_it(hello):
     assert gone() is None
 
 
-def test_threads_may_load_at_once(hello):
-    failed = []
+def test_threads_may_load_and_attach_at_once(hello):
+    failed, stderr = [], os.readlink("/proc/self/fd/2")
 
     def load(n):
         try:
-            BPF(text=hello.replace("World", str(n)), keep=True).load_func("hello", BPF.TRACEPOINT)
+            b = BPF(text=hello.replace("World", str(n)), keep=True)
+            attach(b, syscall="execve", fn_name="hello")
         except Exception as e:
             failed.append(e)
 
@@ -153,7 +155,43 @@ def test_threads_may_load_at_once(hello):
         thread.start()
     for thread in threads:
         thread.join()
-    assert failed == []
+    assert failed == [] and os.readlink("/proc/self/fd/2") == stderr
+
+
+def test_a_close_that_was_interrupted_can_be_done_again(hello):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    known = prog_id(b.funcs[b"hello"].fd)
+
+    def interrupted():
+        b.at_close.pop()
+        raise KeyboardInterrupt
+
+    b.at_close.append(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        b.close()
+    assert loaded(known)
+    b.at_close.append(lambda: None)
+    b.close()
+    assert not loaded(known)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("\nTRACEPOINT_PROBE(syscalls, sys_enter_chdri) { return 0; }\n", "sys_enter_chdir"),
+        ("\nRAW_TRACEPOINT_PROBE(sys_entr) { return 0; }\n", "sys_ent"),
+    ],
+)
+def test_a_probe_that_names_no_hook_is_an_attach_error(text, near):
+    with pytest.raises((AttachError, CompileError), match=near):
+        BPF(text=text)
+
+
+def test_a_pattern_that_matches_nothing_is_an_error_not_a_silence(hello):
+    b = BPF(text=hello)
+    with pytest.raises(AttachError, match="matched no hook"):
+        b.attach_tracepoint("syscalls:sys_enter_execve", "hello")
 
 
 def test_a_function_loads_anew_as_another_type(hello):
@@ -185,8 +223,10 @@ def test_warnings_are_folded_away_but_kept(hello, capfd):
 
 
 def test_debug_output_is_not_swallowed(hello, capfd):
-    BPF(text=hello, debug=bcc.DEBUG_PREPROCESSOR)
+    b = BPF(text=hello, debug=bcc.DEBUG_PREPROCESSOR | bcc.DEBUG_BPF)
     assert "bpf_trace_printk_" in capfd.readouterr().err
+    b.load_func("hello", BPF.TRACEPOINT)
+    assert "processed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t\n", b""])
@@ -257,14 +297,15 @@ def test_a_refused_program_type_comes_with_the_kernels_words(hello):
         BPF(text=hello).load_func("hello", BPF.LSM)
 
 
-def test_without_privileges_the_missing_capabilities_are_named(hello):
+@pytest.mark.parametrize("text", [HELLO, COUNTER], ids=["a program", "a map"])
+def test_without_privileges_the_missing_capabilities_are_named(text):
     code = f"""
 import ctypes
 from ebpf_lab import BPF, PrivilegeError
-b = BPF(text={hello!r})
+BPF(text={HELLO!r}).close()
 ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
 try:
-    b.load_func("hello", BPF.TRACEPOINT)
+    BPF(text={text!r}).load_func("hello", BPF.TRACEPOINT)
 except PrivilegeError as e:
     print(e)
 """

@@ -48,6 +48,7 @@ def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
         ("\nint hello(", "CompileError"),
         ("\nint other(void *ctx) { return 0; }\n", "no function named 'hello'"),
         ("\nint hello(void *ctx) {\n  return *(int *)5;\n}\n", "VerifierError"),
+        ("\nTRACEPOINT_PROBE(syscalls, sys_enter_chdri) { return 0; }\n", "sys_enter_chdir"),
         (None, "text"),
         (b"\nint hello(void *ctx) { return 0; }\n", "text"),
     ],

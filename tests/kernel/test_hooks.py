@@ -2,7 +2,7 @@ import pytest
 
 from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run, tracefs
 
-BYE = """
+TWO = """
 int hello(void *ctx) { bpf_trace_printk("one"); return 0; }
 int other(void *ctx) { bpf_trace_printk("two"); return 0; }
 """
@@ -53,7 +53,7 @@ def test_attaching_twice_changes_nothing(b):
     "hook", [{"tracepoint": "sched:sched_process_exec"}, {"raw_tracepoint": "sched_process_exec"}]
 )
 def test_two_functions_share_a_hook_and_close_detaches_both(hook):
-    b = BPF(text=BYE)
+    b = BPF(text=TWO)
     attach(b, fn_name="hello", **hook)
     attach(b, fn_name="other", **hook)
     assert {"one", "two"} <= set(seen(b, once))
@@ -65,6 +65,17 @@ def test_bcc_s_own_detach_still_finds_what_attach_attached(b):
     assert hooks.attached(b) == []
     attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
     assert len(hooks.attached(b)) == 1
+
+
+def test_the_hooks_are_named_as_bpftrace_names_them(b):
+    attach(b, raw_tracepoint="sched_process_exec", fn_name="hello")
+    b.kprobe_fds |= {b"p_vfs_read": {}, b"r_tcp_connect": {}}
+    assert hooks.attached(b) == [
+        "kprobe:vfs_read",
+        "kretprobe:tcp_connect",
+        "rawtracepoint:sched_process_exec",
+    ]
+    b.kprobe_fds.clear()
 
 
 def test_an_unknown_system_call_is_refused_with_every_hook_tried_and_the_nearest_name(b):
@@ -96,9 +107,21 @@ def test_a_tracepoint_without_its_category_is_refused(b):
         attach(b, tracepoint="sys_enter_execve", fn_name="hello")
 
 
-def test_an_unknown_kernel_function_is_bcc_s_own_error(b):
-    with pytest.raises(Exception, match="no_such_function"):
+def test_an_unknown_kernel_function_is_refused_with_the_nearest_name(b):
+    with pytest.raises(AttachError, match="no_such_function"):
         b.attach_kprobe(event="no_such_function", fn_name="hello")
+    with pytest.raises(AttachError) as raised:
+        b.attach_kprobe(event="vfs_raed", fn_name="hello")
+    assert "'vfs_read'" in raised.value.fix
+
+
+def test_a_descriptor_used_again_is_not_taken_for_an_attachment():
+    b = BPF(text=TWO)
+    hook = "sched:sched_process_exec"
+    for name in ("hello", "other", "hello", "other"):  # each may get the number that an earlier one had
+        attach(b, tracepoint=hook, fn_name=name)
+        assert len(b.tracepoint_fds) == 1
+        b.detach_tracepoint(hook)
 
 
 def test_an_unknown_function_of_the_program_is_named(b):

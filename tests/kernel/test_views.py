@@ -70,6 +70,15 @@ def test_it_ends_with_its_program_and_keeps_what_it_shows(b):
     assert view.ended and not view.running
     assert view.shown["note"] == "Ended: the program was unloaded."
     assert pid in pids(view)
+    view.filter = str(pid)
+    assert pids(view) == [pid] and "Ended" in view.shown["note"]
+
+
+def test_a_stopped_view_ends_with_its_program_too(b):
+    view = watch(b)
+    view.running = False
+    b.close()
+    assert view.ended
 
 
 def test_a_quiet_view_says_what_to_run(hello, monkeypatch):

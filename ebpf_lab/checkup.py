@@ -28,7 +28,7 @@ from pathlib import Path
 
 from . import headers, tracefs
 from .errors import SetupError
-from .trial import BPF_SYSCALL
+from .syscalls import bpf
 
 PROC, SYS, BOOT = Path("/proc"), Path("/sys"), Path("/boot")
 _EVERY = "every chapter"
@@ -437,14 +437,7 @@ def _program(kind, attach=0, btf_id=0):
 
 def _bpf(command, attr):
     """Make a map or a program by bpf(2) and close it at once; OSError if the kernel refuses."""
-    number = BPF_SYSCALL.get(platform.machine())
-    if sys.platform != "linux" or number is None:
-        raise OSError(0, f"its number on {sys.platform}, {platform.machine()}, is not known here")
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(number, command, ctypes.create_string_buffer(attr, len(attr)), len(attr))
-    if fd < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    os.close(fd)
+    os.close(bpf(command, ctypes.create_string_buffer(attr, len(attr))))
 
 
 if __name__ == "__main__":

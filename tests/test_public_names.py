@@ -56,8 +56,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_only_views_imports_widgets_and_modules_import_only_from_those_above():
-    order = ["errors", "tracefs", "headers", "diagnostics", "trial", "bpf", "hooks", "events", "views", "workload",
-             "checkup", "exercises", "magic"]  # fmt: skip
+    order = ["errors", "tracefs", "headers", "diagnostics", "trial", "syscalls", "bpf", "hooks", "columns", "maps",
+             "events", "views", "workload", "checkup", "exercises", "magic"]  # fmt: skip
     for path in (ROOT / "ebpf_lab").glob("*.py"):
         if path.stem == "__init__":
             continue

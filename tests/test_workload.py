@@ -55,7 +55,11 @@ def test_running_out_of_time_ends_the_process_and_says_how_far_it_came():
 
 
 def test_an_interrupt_ends_the_process():
-    code = "from ebpf_lab import run; print(flush=True); run('sleep 100')"
+    code = (
+        "import signal; from ebpf_lab import run; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background job has it ignored
+        "print(flush=True); run('sleep 100')"
+    )
     python = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with python:
         python.stdout.read(1)

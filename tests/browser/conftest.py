@@ -105,4 +105,8 @@ def server(tmp_path_factory):
 def lab(chromium, server):
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     yield Lab(page, *server)
+    url, token = server  # a kernel that lives on would go on tracing what other tests start
+    headers = {"Authorization": f"token {token}"}
+    for session in page.request.get(f"{url}api/sessions", headers=headers).json():
+        page.request.delete(f"{url}api/sessions/{session['id']}", headers=headers)
     page.close()

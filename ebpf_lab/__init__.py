@@ -12,6 +12,7 @@ _HOME = {
     "attach": "hooks",
     "record": "events",
     "watch": "views",
+    "to_frame": "maps",
     "run": "workload",
     "check": "exercises",
     "doctor": "checkup",

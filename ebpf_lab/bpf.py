@@ -12,9 +12,10 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import headers, tracefs, trial
+from . import headers, leftovers, tracefs, trial
 from .diagnostics import compile_error, death_error, verifier_error
 from .errors import AttachError, CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
+from .interrupts import held_back
 
 try:
     import bcc
@@ -66,17 +67,22 @@ class BPF(bcc.BPF):
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
         self._prog_types, self._xdp, self._closing, self._rewriting = {}, {}, False, ""
+        self._pid = os.getpid()
         with _lock:
             headers.prepare()
-            tracefs.sweep()
+            leftovers.sweep()
             if not given.arguments.get("usdt_contexts"):  # they add text of their own
                 self._try(text, given.arguments["cflags"])
-            with captured_stderr() as words:
-                try:
-                    super().__init__(*given.args[1:], **given.kwargs)
-                    failed = None
-                except BaseException as e:
-                    failed = e
+            try:
+                with captured_stderr() as words:
+                    try:
+                        super().__init__(*given.args[1:], **given.kwargs)
+                        failed = None
+                    except BaseException as e:
+                        failed = e
+            except KeyboardInterrupt:  # held back until BCC was done
+                self.close()
+                raise
             if given.arguments.get("debug"):
                 sys.stderr.write(words[0])
             if failed:
@@ -87,7 +93,8 @@ class BPF(bcc.BPF):
             earlier = [b for b in _loaded if not keep or b.source == self.source]
             _loaded.append(self)
             for program in earlier:
-                program._unload("a later BPF(...): it unloads all earlier ones, unless it has keep=True")
+                with suppress(Exception):  # whatever is wrong with that one, this one is loaded
+                    program._unload("a later BPF(...): it unloads all earlier ones, unless it has keep=True")
 
     def _init_error(self, failed, words):
         if isinstance(failed, LabError) or not isinstance(failed, Exception):
@@ -96,6 +103,8 @@ class BPF(bcc.BPF):
             return attach_error(failed, words)
         if "could not open bpf map" in words and not _may_load():
             return _privilege_error("make a map", words)
+        if not words.strip():
+            return CompileError(f"BCC can't make a program of that: {type(failed).__name__}: {failed}")
         return compile_error(words, self.source, self._rewriting)
 
     def _try(self, text, cflags):
@@ -169,15 +178,13 @@ class BPF(bcc.BPF):
             lib.bpf_function_name(self.module, i).decode() for i in range(lib.bpf_num_functions(self.module))
         ]
 
-    def __getitem__(self, key):
-        try:
-            return super().__getitem__(key)
-        except KeyError:
-            known = [
-                lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))
-            ]
-            check_name(key if isinstance(key, bytes) else str(key).encode(), known, "map", MapError)
-            raise
+    def get_table(self, name, *args, **kwargs):
+        """BCC's get_table, which ``b["name"]`` calls too; raises MapError."""
+        if not isinstance(name, str | bytes):
+            raise TypeError(f"a map is asked for by its name, a str, not {type(name).__name__}")
+        known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
+        check_name(name.encode() if isinstance(name, str) else name, known, "map", MapError)
+        return super().get_table(name, *args, **kwargs)
 
     def attach_kprobe(self, *args, **kwargs):
         """BCC's attach_kprobe; raises AttachError with the kernel's words."""
@@ -234,14 +241,15 @@ class BPF(bcc.BPF):
 
     def _unload(self, by):
         with _lock:
-            if self._closing:  # BCC's cleanup() ends by calling close()
-                return
+            if self._closing or os.getpid() != self._pid:  # BCC's cleanup() ends by calling close();
+                return  # and a forked child has no say about its parent's program
             self._closing = True
             try:
                 while self.at_close:
                     self.at_close[-1]()
                     self.at_close.pop()
-                self._detach()
+                with held_back():
+                    self._detach()
             except BaseException:
                 self._closing = False  # interrupted, say: it can be closed again, and the next load will
                 raise
@@ -255,16 +263,35 @@ class BPF(bcc.BPF):
                 bcc.BPF.remove_xdp(dev, flags)
         if "module" not in self.__dict__:  # BCC's __init__ did not get so far
             return
-        for function in self.funcs.values():
+        functions = list(self.funcs.values())
+        for function in functions:
             if socket := vars(function).pop("sock", None):
                 os.close(socket)
+        hooks = [
+            (self.kprobe_fds, self.detach_kprobe_event),
+            (self.uprobe_fds, self.detach_uprobe_event),
+            (self.tracepoint_fds, self.detach_tracepoint),
+            (self.raw_tracepoint_fds, self.detach_raw_tracepoint),
+            (self.kfunc_entry_fds, self.detach_kfunc),
+            (self.kfunc_exit_fds, self.detach_kretfunc),
+            (self.lsm_fds, self.detach_lsm),
+        ]
+        for fds, detach in hooks:
+            for key in list(fds):
+                with suppress(Exception):  # one that fails must not keep the others attached
+                    detach(key)
+                fds.pop(key, None)
         bcc.BPF.cleanup(self)
         bcc.BPF.close(self)
+        for kept in [*functions, *self.tables.values()]:  # their numbers will be those of other files
+            vars(kept)["fd" if kept in functions else "map_fd"] = -1
 
     def __repr__(self):
         count = self.warnings.count("warning: ")
         warned = f"; {count} warning{'s' * (count > 1)} in .warnings" if count else ""
-        return f"<BPF {', '.join(self.functions) or 'without functions'}{warned}>"
+        attached = self.kprobe_fds or self.tracepoint_fds or self.raw_tracepoint_fds or self._xdp
+        state = "attached" if attached else "loaded" if self.funcs else "compiled"
+        return f"<BPF {', '.join(self.functions) or 'without functions'}: {state}{warned}>"
 
 
 class _Unloaded(BPF):
@@ -307,7 +334,11 @@ def _text(arguments):
         text = arguments.get("text")
         if not isinstance(text, str | bytes):
             raise TypeError(f"BPF(text=...) takes the program's C text as a str, not {type(text).__name__}")
-        text = text.encode() if isinstance(text, str) else text
+        try:
+            text = text.encode() if isinstance(text, str) else text
+        except UnicodeEncodeError as e:
+            line = text.count("\n", 0, e.start) + 1
+            raise CompileError(f"line {line}: the text has a character that can't be encoded: {e}") from e
     if not text.strip():
         raise CompileError(
             "line 1: the program is empty.", fix="give its C text: BPF(text=program), or a %%bpf program cell"
@@ -343,14 +374,17 @@ def attach_error(failed, words):
     reason = os.strerror(ct.get_errno()) if ct.get_errno() else "no reason given"
     wanted = re.search(r"to (?:raw )?(kprobe|kretprobe|tracepoint) b?'?([\w:.]+)", str(failed))
     near = []
-    if wanted and "probe" in wanted[1]:
+    if named := re.search(r"bpf_attach_raw_tracepoint \((\w+)\)", words):
+        known = dict.fromkeys(["sys_enter", "sys_exit", *(e.partition(":")[2] for e in _tracepoints())])
+        near = difflib.get_close_matches(named[1], known)
+        failed = f"There is no raw tracepoint {named[1]!r}."
+    elif wanted and "probe" in wanted[1]:
         known = set(
             re.findall(rf" [tT] ({re.escape(wanted[2][:3])}\w*)$", Path("/proc/kallsyms").read_text(), re.M)
         )
         near = difflib.get_close_matches(wanted[2], known - {wanted[2]})
     elif wanted:
-        with suppress(SetupError):
-            near = difflib.get_close_matches(wanted[2], [e for e in tracefs.events() if e != wanted[2]])
+        near = difflib.get_close_matches(wanted[2], [e for e in _tracepoints() if e != wanted[2]])
     error = AttachError(
         f"{failed}\nThe kernel: {words.strip() or reason}",
         fix=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
@@ -358,6 +392,13 @@ def attach_error(failed, words):
     )
     error.tried = [(":".join(wanted.groups()) if wanted else "", reason)]
     return error
+
+
+def _tracepoints():
+    try:
+        return tracefs.events()
+    except SetupError:
+        return []
 
 
 def _privilege_error(what, words):
@@ -381,7 +422,7 @@ def _may_load():
 def captured_stderr():
     """What is written to file descriptor 2, where libbcc and clang speak: a list that gets one str."""
     words = [""]
-    with _lock, open(os.memfd_create("stderr"), "w+b") as file:
+    with held_back(), _lock, open(os.memfd_create("stderr"), "w+b") as file:
         kept = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
@@ -391,3 +432,16 @@ def captured_stderr():
             os.close(kept)
             file.seek(0)
             words[0] = file.read().decode(errors="backslashreplace")
+
+
+def _after_fork():
+    """In a forked child: the programs are the parent's to close, and so are the locks that it may have held."""
+    global _lock
+    for program in _loaded:
+        atexit.unregister(program.cleanup)
+        atexit.unregister(program.donothing)
+    _loaded.clear()
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

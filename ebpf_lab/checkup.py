@@ -95,13 +95,10 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self):
-        heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in (*_HEADS, "fix"))
-        lines = ""
-        for row in self.rows:
-            texts = map(html.escape, (row.state, row.name, row.found, row.means, row.fix))
-            cells = "".join(f'<td style="text-align: left">{text}</td>' for text in texts)
-            lines += f'<tr style="border-left: 4px solid {_COLOURS[row.state][1]}">{cells}</tr>'
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+        fine = [row for row in self.rows if row.state == "ok"]
+        rest = [row for row in self.rows if row.state != "ok"]
+        shown = _html(rest) if rest else ""
+        return f"{shown}<details><summary>{len(fine)} ok</summary>{_html(fine)}</details>"
 
 
 def kernel() -> Row:
@@ -379,6 +376,16 @@ def _kernelspec_fault():
     if os.statvfs(helper).f_flag & os.ST_NOSUID:
         return f"{name} {helper} is on a file system mounted nosuid, where capabilities don't count"
     return ""
+
+
+def _html(rows):
+    heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in (*_HEADS, "fix"))
+    lines = ""
+    for row in rows:
+        texts = map(html.escape, (row.state, row.name, row.found, row.means, row.fix))
+        cells = "".join(f'<td style="text-align: left">{text}</td>' for text in texts)
+        lines += f'<tr style="border-left: 4px solid {_COLOURS[row.state][1]}">{cells}</tr>'
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _line(*cells):

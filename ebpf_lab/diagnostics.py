@@ -27,6 +27,11 @@ _CLANG_FIXES = [
         "leave the #include out: BCC brings the types and helpers; the C library is not there.",
     ),
     (
+        r"array initializer must be an initializer list or string literal",
+        'the first argument of bpf_trace_printk() is a format, written out: bpf_trace_printk("%s", name), '
+        "or one call for each text.",
+    ),
+    (
         r"stack limit of \d+ bytes",
         "a program has 512 bytes of stack; keep larger data in a map (BPF_PERCPU_ARRAY).",
     ),
@@ -39,8 +44,8 @@ def line_map(source, rewritten):
     BCC puts lines of its own before the source and around each function, and
     rewrites map accesses; what it leaves alone shows which line is which.
     """
-    old = [line.strip() for line in source.splitlines()]
-    new = [line.strip() for line in rewritten.splitlines()]
+    old = [line.strip() for line in _lines(source)]
+    new = [line.strip() for line in _lines(rewritten)]
     lines = {}
     for tag, i, i_end, j, j_end in SequenceMatcher(None, new, old, autojunk=False).get_opcodes():
         if tag in ("equal", "replace") and j_end > j:
@@ -54,6 +59,8 @@ def compile_error(words, source, rewritten=""):
     seen = [(match, said[i + 1 : i + 2]) for i, line in enumerate(said) if (match := _CLANG.match(line))]
     errors = [pair for pair in seen if "error" in pair[0]["kind"]]
     if not errors:
+        if error := _late_error(words, source, rewritten):
+            return error
         return CompileError("The program does not compile.\n" + _tail(words), fix=_fix(words), log=words)
     error, excerpt = next((pair for pair in errors if pair[0]["file"].endswith("main.c")), errors[0])
     message = re.sub(r" \[-W.*\]$", "", error["text"])
@@ -73,17 +80,26 @@ def compile_error(words, source, rewritten=""):
 
 def death_error(words, source, rewritten):
     """The CompileError for a text on which the compiler's whole process died with these ``words``."""
-    verdict = re.search(r"main\.c:(\d+):\d+: in function (\w+).*?: (Looks like .*)", words)
-    if not verdict:
-        what = "does not compile" if re.search(r"^\S*error: ", words, re.M) else "crashes the compiler"
-        return CompileError(f"The program {what}.\n{_tail(words)}", log=words)
-    lineno = line_map(source, rewritten).get(int(verdict[1]), 0) or _function_line(source, verdict[2])
-    return CompileError(
-        f"The program does not compile: {_place(lineno)}{verdict[3]} (in function {verdict[2]})\n"
-        f"{_marked(source, lineno)}",
-        fix=_fix(words),
-        log=words,
-    )
+    if error := _late_error(words, source, rewritten):
+        return error
+    what = "does not compile" if re.search(r"^\S*error: ", words, re.M) else "crashes the compiler"
+    return CompileError(f"The program {what}.\n{_tail(words)}", log=words)
+
+
+def _late_error(words, source, rewritten):
+    """The CompileError for what comes after clang's own work: LLVM's words on a function, or the kernel's on a map."""
+    if found := re.search(r"^error: (?:\S*main\.c:(\d+):\d+: )?in function (\w+)[^:]*: (.*)", words, re.M):
+        lineno = line_map(source, rewritten).get(int(found[1] or 0), 0) or _function_line(source, found[2])
+        what, fix = f"{found[3].strip()} (in function {found[2]})", _fix(words)
+    elif found := re.search(r"could not open bpf map: (\w+), error: (.*)", words):
+        used = re.search(rf"\b{found[1]}\b", source)
+        lineno = source.count("\n", 0, used.start()) + 1 if used else 0
+        what = f"the kernel makes no such map as {found[1]}: {found[2]}"
+        fix = "check its sizes: room for one entry at least; a ring buffer's pages are a power of two."
+    else:
+        return None
+    place = f"{_place(lineno)}{what}\n{_marked(source, lineno)}"
+    return CompileError(f"The program does not compile: {place}", fix=fix, log=words)
 
 
 def verifier_error(function, reason, words, source, rewritten):
@@ -116,8 +132,13 @@ def _source_line(log, source, rewritten):
     if number := re.search(r"@ main\.c:(\d+)$", quotes[-1]):
         return lines.get(int(number[1]), 0)
     quoted = quotes[-1].removeprefix("; ").strip()
-    found = [n for n, line in enumerate(rewritten.splitlines(), 1) if line.strip() == quoted]
+    found = [n for n, line in enumerate(_lines(rewritten), 1) if line.strip() == quoted]
     return lines.get(found[0], 0) if len(found) == 1 else 0
+
+
+def _lines(text):
+    """The lines as clang counts them; str.splitlines() also splits at form feeds and the like."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
 def _tail(words):
@@ -141,7 +162,7 @@ def _place(lineno, column=0):
 
 
 def _line(source, lineno):
-    lines = source.splitlines()
+    lines = _lines(source)
     return lines[lineno - 1] if 0 < lineno <= len(lines) else ""
 
 

@@ -33,8 +33,11 @@ def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
         raise TypeError(f"attach() takes a program, an ebpf_lab.BPF, not {type(bpf).__name__}")
     if len(given) != 1:
         raise TypeError("attach() takes exactly one of syscall=, tracepoint=, raw_tracepoint=")
-    check_name(fn_name.encode(), bpf.functions, "function")
     kind, name = given.popitem()
+    for what, text in [(kind, name), ("fn_name", fn_name)]:
+        if not isinstance(text, str):
+            raise TypeError(f"attach({what}=...) takes a name, a str, not {type(text).__name__}")
+    check_name(fn_name.encode(), bpf.functions, "function")
     return {"syscall": _syscall, "tracepoint": _tracepoint, "raw_tracepoint": _raw_tracepoint}[kind](
         bpf, name, fn_name
     )

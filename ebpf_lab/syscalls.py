@@ -14,7 +14,12 @@ def bpf(command, attr):
     number = BPF_SYSCALL.get(platform.machine())
     if platform.system() != "Linux" or number is None:
         raise OSError(0, f"its number on {platform.system()}, {platform.machine()}, is not known here")
-    result = _libc.syscall(number, command, ct.byref(attr), ct.sizeof(attr))
+    result = call(number, command, ct.byref(attr), ct.sizeof(attr))
     if result < 0:
         raise OSError(ct.get_errno(), os.strerror(ct.get_errno()))
     return result
+
+
+def call(number, *arguments):
+    """The system call of that number; -1 where it fails, with the reason in ctypes.get_errno()."""
+    return _libc.syscall(number, *arguments)

@@ -1,13 +1,12 @@
 """Where the kernel's tracefs is, and private instances of its trace buffer."""
 
-import contextlib
 import itertools
 import os
+import re
 from pathlib import Path
 
 from .errors import SetupError
 
-_PREFIX = "ebpf_lab-"
 _numbers = itertools.count()
 
 
@@ -34,7 +33,10 @@ def root():
 
 def event_exists(category, event):
     """Whether the kernel has this tracepoint."""
-    return (root() / "events" / category / event / "id").exists()
+    named = all(
+        re.fullmatch(r"\w{1,100}", name) for name in (category, event)
+    )  # no paths, nor longer than one
+    return named and (root() / "events" / category / event / "id").exists()
 
 
 def events(category="*"):
@@ -48,9 +50,9 @@ def make_instance():
     """A trace buffer of our own (Documentation/trace/ftrace.rst, "Instances"); OSError where not allowed.
 
     Its clock is CLOCK_MONOTONIC, that of bpf_ktime_get_ns(). The name holds our
-    pid, so that sweep() can tell when nobody needs the instance any more.
+    pid, so that leftovers.sweep() can tell when nobody needs the instance any more.
     """
-    path = root() / "instances" / f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
+    path = root() / "instances" / f"ebpf_lab-{os.getpid()}-{next(_numbers)}"
     path.mkdir()
     try:
         (path / "trace_clock").write_text("mono")
@@ -58,20 +60,3 @@ def make_instance():
         path.rmdir()
         raise
     return path
-
-
-def sweep():
-    """Remove the instances of lab processes that died without doing so; returns their names.
-
-    The kernel refuses (EBUSY) to remove one whose trace_pipe is open, so nobody's
-    reader is ever cut off.
-    """
-    swept = []
-    with contextlib.suppress(SetupError, OSError):
-        for path in (root() / "instances").glob(f"{_PREFIX}*"):
-            pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-            if not Path("/proc", pid).exists():
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-                    swept.append(path.name)
-    return swept

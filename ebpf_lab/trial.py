@@ -11,12 +11,14 @@ loaded, no map made, nothing pinned or attached.
 import ctypes
 import os
 import platform
+import resource
+import signal
 import struct
 import subprocess
 import sys
 from dataclasses import dataclass
 
-SECONDS = 120  # a first compile under emulation took 30
+SECONDS, BYTES = 120, 4 << 30  # what a compile may take; a first one under emulation took 30 s
 _COMPILED, _NOT_TRIED = 0, 77
 _DEBUG_PREPROCESSOR = 4  # bcc/__init__.py
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}  # asm/unistd.h: __NR_bpf
@@ -56,6 +58,8 @@ def compile_apart(text, cflags=()):
     except subprocess.TimeoutExpired as e:
         return Trial(True, f"the compiler did not finish within {SECONDS} s\n{(e.stdout or b'').decode()}")
     words = done.stdout.decode(errors="backslashreplace")
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT):
+        words += f"\nthe compiler was ended; a program may take it {SECONDS} s and {BYTES >> 30} GB\n"
     return Trial(done.returncode not in (_COMPILED, _NOT_TRIED), words)
 
 
@@ -78,6 +82,10 @@ def _forbid_bpf(libc):
 
 
 def _child(cflags):
+    pr_set_pdeathsig = 1  # linux/prctl.h: not to outlive the process that waits for us
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     try:
         lib = ctypes.CDLL("libbcc.so.0")
         _forbid_bpf(ctypes.CDLL(None, use_errno=True))

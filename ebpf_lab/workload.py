@@ -1,15 +1,14 @@
 """run: a known workload, so that what a program saw can be compared with what was done."""
 
-import contextlib
 import ctypes
 import os
 import shlex
 import shutil
-import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
+
+from .interrupts import held_back
 
 _libc = ctypes.CDLL(None)
 
@@ -32,21 +31,27 @@ class Processes:
         return f"<{len(self.pids)} x {shlex.join(self.command)}: pids {shown}{ended}>"
 
 
-def run(command, times=1, *, uid=None, seconds=60):
-    """Run ``command`` ``times`` times, one after the other, and wait for each; returns their pids.
+def run(command, times=1, *, uid=None, parallel=False, seconds=60):
+    """Run ``command`` ``times`` times and wait for it; returns the pids.
+
+    One after the other, or with ``parallel`` all at once.
 
     ``command`` is a string as one types it, or a list. It is looked up in PATH
     before anything starts, so that each process makes exactly one execve.
     ``uid`` is the user (a number) to run it as. What the processes print is not
-    kept. After ``seconds`` for all of them, or when interrupted, the one that
+    kept. After ``seconds`` for all of them, or when interrupted, what still
     runs is killed; running out of time raises TimeoutError. A process run as
     another user gets none of this process's capabilities.
     """
-    words = shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
+    if isinstance(command, bytes):
+        raise TypeError("run() takes a command as a str or a list of str, not bytes")
+    words = shlex.split(command) if isinstance(command, str) else [os.fsdecode(word) for word in command]
     if not words:
         raise ValueError("run() needs a command, such as run('/bin/true')")
     if isinstance(times, bool) or not isinstance(times, int) or times < 0:
         raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
+    if uid is not None and not (isinstance(uid, int) and 0 <= uid < 2**32 - 1):  # -1 would mean: as it is
+        raise ValueError(f"uid is the number of a user, not {uid!r}")
     path = shutil.which(words[0])
     if not path:
         raise FileNotFoundError(
@@ -55,48 +60,43 @@ def run(command, times=1, *, uid=None, seconds=60):
     identity = {} if uid is None else {"user": uid, "group": uid, "extra_groups": [], "preexec_fn": _give_up}
     started = Processes([os.path.abspath(path), *words[1:]])
     deadline = time.monotonic() + seconds
-    for _ in range(times):
-        process = None
-        try:
-            with _interrupts_wait():  # between its start and our knowing of it, none could end the process
-                process = subprocess.Popen(
-                    started.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    **identity,
+    running = []
+    try:
+        for _ in range(times):
+            with held_back():  # between its start and our knowing of it, none could end the process
+                running.append(
+                    subprocess.Popen(
+                        started.command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                        **identity,
+                    )
                 )
-            started.pids.append(process.pid)
-            started.returncodes.append(process.wait(timeout=max(0, deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(
-                f"run(): {seconds} s were not enough: {len(started.returncodes)} of {times} x "
-                f"{shlex.join(started.command)} had ended. Give it more: run(..., seconds=...)"
-            ) from None
-        finally:
-            if process and process.returncode is None:
-                process.kill()
-                process.wait()
+            started.pids.append(running[-1].pid)
+            if not parallel:
+                _wait(running, started, deadline)
+        _wait(running, started, deadline)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(
+            f"run(): {seconds} s were not enough: {len(started.returncodes)} of {times} x "
+            f"{shlex.join(started.command)} had ended. Give it more: run(..., seconds=...)"
+        ) from None
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     return started
+
+
+def _wait(running, started, deadline):
+    """Wait for all that are ``running``, and note their exit codes."""
+    while running:
+        started.returncodes.append(running[0].wait(timeout=max(0, deadline - time.monotonic())))
+        running.pop(0)
 
 
 def _give_up():
     """Drop what a notebook's kernel hands on: ambient capabilities outlive a change from one user to another."""
     pr_cap_ambient, clear_all = 47, 4  # linux/prctl.h
     _libc.prctl(pr_cap_ambient, clear_all, 0, 0, 0)
-
-
-@contextlib.contextmanager
-def _interrupts_wait():
-    """Hold a Ctrl-C back until the block is done."""
-    if threading.current_thread() is not threading.main_thread():  # Python interrupts only that one
-        yield
-        return
-    came = []
-    before = signal.signal(signal.SIGINT, lambda *signal_and_frame: came.append(signal_and_frame))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(*came[0])

@@ -31,7 +31,8 @@ def test_help_names_every_command():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["tset"], ["--prot", "1"], ["setup", "--all"], ["--port"], ["--port", "x"]]
+    "arguments",
+    [["tset"], ["--prot", "1"], ["setup", "--all"], ["--port"], ["--port", "x"], ["--port=70000"]],
 )
 def test_a_wrong_word_is_refused_with_the_fix(arguments):
     done = lab(*arguments)

@@ -47,10 +47,34 @@ def test_an_empty_command_is_refused():
         run("")
 
 
+@pytest.mark.parametrize("uid", ["root", -1, 2**32 - 1, 10**30, 1.5])
+def test_a_uid_that_is_none_is_refused(uid):
+    with pytest.raises(ValueError, match="number of a user"):
+        run("/bin/true", uid=uid)
+
+
+def test_bytes_are_refused_as_a_command():
+    with pytest.raises(TypeError, match="not bytes"):
+        run(b"/bin/true")
+
+
 def test_running_out_of_time_ends_the_process_and_says_how_far_it_came():
     children = set(_children())
     with pytest.raises(TimeoutError, match="0 of 5"):
         run("sleep 100", times=5, seconds=0.2)
+    assert set(_children()) == children
+
+
+def test_parallel_processes_run_at_once(tmp_path):
+    meet = f"touch {tmp_path}/$$; until [ $(ls {tmp_path} | wc -l) = 3 ]; do sleep 0.01; done"
+    done = run(["/bin/sh", "-c", meet], times=3, parallel=True)
+    assert {path.name for path in tmp_path.iterdir()} == {str(pid) for pid in done.pids}
+
+
+def test_running_out_of_time_ends_parallel_processes_too():
+    children = set(_children())
+    with pytest.raises(TimeoutError, match="0 of 3"):
+        run("sleep 100", times=3, parallel=True, seconds=0.2)
     assert set(_children()) == children
 
 

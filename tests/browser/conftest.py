@@ -52,6 +52,14 @@ class Lab:
             .first
         )
 
+    def unexpected_errors(self, expected):
+        """Sources of the cells that ended with an error, but for those with one of the ``expected`` texts."""
+        error = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+        failed = (
+            self.page.locator(".jp-CodeCell", has=error).locator(".jp-InputArea-editor").all_inner_texts()
+        )
+        return [text for text in failed if not any(mark in text.replace("\u200b", "") for mark in expected)]
+
     def screenshot(self, name):
         folder = ROOT / "tests/browser/artefacts"
         folder.mkdir(exist_ok=True)

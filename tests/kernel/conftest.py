@@ -6,9 +6,11 @@ from helpers import held, until
 
 @pytest.fixture(scope="session", autouse=True)
 def warm():
-    """BCC keeps a few descriptors from its first load on; they are not leftovers of a test."""
+    """BCC and matplotlib keep a few descriptors from their first use on; they are not leftovers of a test."""
     from ebpf_lab import BPF
+    from ebpf_lab.views import map as map_view
 
+    map_view._draw([("0", 1, 0)], "key")
     with BPF(text="\nint warm(void *ctx) { return 0; }\n"):
         pass
 

@@ -1,6 +1,7 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import bcc
 import pytest
-from helpers import HELLO, until
+from helpers import HELLO, held, until
 
 from ebpf_lab import (
     BPF,
@@ -176,11 +177,102 @@ def test_a_close_that_was_interrupted_can_be_done_again(hello):
     assert not loaded(known)
 
 
+def test_an_interrupt_in_the_middle_of_a_close_waits_for_its_end(hello, monkeypatch):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    known = prog_id(b.funcs[b"hello"].fd)
+    real = BPF.detach_tracepoint
+
+    def interrupted(self, tp):
+        real(self, tp)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(BPF, "detach_tracepoint", interrupted)
+    monkeypatch.setattr(BPF, "detach_kprobe_event", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        b.close()
+    monkeypatch.undo()
+    until(lambda: not loaded(known))
+    assert BPF(text=hello).functions == ["hello"]
+
+
+def test_an_interrupt_while_bcc_compiles_leaves_nothing(monkeypatch):
+    text = COUNTER.replace("*p += 1", "if (p) *p += 1")
+    BPF(text=text).close()
+    real = bcc.BPF._trace_autoload
+
+    def interrupted(self):
+        signal.raise_signal(signal.SIGINT)
+        real(self)
+
+    monkeypatch.setattr(bcc.BPF, "_trace_autoload", interrupted)
+    before = held()
+    with pytest.raises(KeyboardInterrupt):
+        BPF(text=text)
+    assert held() == before and not bpf._loaded
+
+
+def test_a_hook_that_does_not_let_go_keeps_no_other_attached(hello):
+    b = BPF(text=hello)
+    attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
+    attach(b, raw_tracepoint="sched_process_exec", fn_name="hello")
+    os.close(b.tracepoint_fds[b"sched:sched_process_exec"])
+    b.close()
+    assert not [link for link in held()["descriptors"] if "bpf" in link]
+
+
+def test_a_forked_child_leaves_the_parents_program_alone(hello):
+    b = BPF(text=hello)
+    attach(b, syscall="execve", fn_name="hello")
+    for _ in range(5):
+        with record(b) as lines:
+            code = "import os, sys; sys.exit(0)"
+            if (pid := os.fork()) == 0:
+                try:
+                    b.close()
+                    exec(code)
+                finally:
+                    os._exit(0)
+            pids = run("/bin/true", times=5).pids
+            os.waitpid(pid, 0)
+        assert set(pids) <= {line.pid for line in lines.lines}
+
+
+def test_maps_and_functions_of_an_unloaded_program_point_nowhere():
+    b = BPF(text=COUNTER.replace("*p += 1", "if (p) *p += 1"))
+    table, function = b["counter_table"], b.load_func("hello", BPF.TRACEPOINT)
+    b.close()
+    assert (table.map_fd, function.fd) == (-1, -1)
+
+
+@pytest.mark.parametrize("name", [None, 5])
+def test_a_map_is_asked_for_by_name(name):
+    with pytest.raises(TypeError, match="by its name"):
+        BPF(text=COUNTER)[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("// a\x0cb\nint hello(void *c) {\n  return zz;\n}\n", "line 3, column 10"),
+        ("\nint hello(void *c) {\n  float f = 1.5; f *= (long)c; return f;\n}\n", "line 3"),
+        (
+            "\nBPF_HASH(none, u32, u32, 0);\nint hello(void *c) { return 0; }\n",
+            "line 2: the kernel makes no such map as none",
+        ),
+        ("\nint hello(void *c) { return 0; }\n\udcff", "line 3"),
+    ],
+)
+def test_every_error_about_the_text_names_a_line(text, words):
+    with pytest.raises(CompileError, match=words):
+        BPF(text=text)
+
+
 @pytest.mark.parametrize(
     ("text", "near"),
     [
         ("\nTRACEPOINT_PROBE(syscalls, sys_enter_chdri) { return 0; }\n", "sys_enter_chdir"),
-        ("\nRAW_TRACEPOINT_PROBE(sys_entr) { return 0; }\n", "sys_ent"),
+        ("\nRAW_TRACEPOINT_PROBE(sys_entr) { return 0; }\n", "sys_enter"),
     ],
 )
 def test_a_probe_that_names_no_hook_is_an_attach_error(text, near):

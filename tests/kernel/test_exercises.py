@@ -29,7 +29,8 @@ def test_a_message_with_the_pid_in_it_is_not_another_message(hello):
 
 
 def test_a_program_that_prints_for_odd_pids_only_is_not_yet_a_solution():
-    assert not check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
+    verdict = check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
+    assert not verdict and ("no line for pid" in verdict.why or "even pids got no message" in verdict.why)
 
 
 def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
@@ -55,6 +56,8 @@ def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
 def test_a_program_that_fails_is_not_yet_with_the_reason(program, why):
     verdict = check("odd-even", program)
     assert not verdict and why in verdict.why
+    if program and why in ("CompileError", "VerifierError"):
+        assert verdict.log
 
 
 def test_an_exercise_that_does_not_exist_is_an_error_with_the_names():

@@ -135,6 +135,21 @@ def test_exactly_one_hook_must_be_named(b, hook):
         attach(b, fn_name="hello", **hook)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"syscall": 5}, {"tracepoint": b"a:b"}, {"raw_tracepoint": 5}, {"syscall": "execve", "fn_name": None}],
+)
+def test_what_is_no_name_is_refused(b, wrong):
+    with pytest.raises(TypeError, match="takes a name"):
+        attach(b, **({"fn_name": "hello"} | wrong))
+
+
+@pytest.mark.parametrize("name", ["x" * 100_000, "../..", "a b", "exe\nc", ""])
+def test_an_odd_name_is_an_unknown_one(b, name):
+    with pytest.raises(AttachError):
+        attach(b, syscall=name, fn_name="hello")
+
+
 def test_what_is_no_program_is_refused():
     with pytest.raises(TypeError, match="not str"):
         attach("hello", syscall="execve", fn_name="hello")

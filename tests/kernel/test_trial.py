@@ -1,8 +1,10 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from helpers import until
 
 from ebpf_lab import headers, trial
 
@@ -60,3 +62,19 @@ def test_a_child_that_cannot_try_is_no_death():
 def test_flags_reach_the_compiler():
     tried = trial.compile_apart(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
     assert "undeclared" not in tried.words
+
+
+def test_the_child_does_not_outlive_its_parent():
+    text = "\n".join(
+        ["#define M1(x) M2(x) M2(x)", *(f"#define M{i}(x) M{i + 1}(x) M{i + 1}(x)" for i in range(2, 26))]
+    )
+    endless = f"{text}\n#define M26(x) x+\nint hello(void *ctx) {{ return M1(1) 1; }}\n"
+    code = f"from ebpf_lab import headers, trial; headers.prepare(); print(flush=True); trial.compile_apart({endless.encode()!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        parent.stdout.readline()
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        child = until(lambda: children.read_text().split())[0]
+        until(lambda: b"trial.py" in Path(f"/proc/{child}/cmdline").read_bytes())
+        until(lambda: "libbcc" in Path(f"/proc/{child}/maps").read_text())
+        parent.kill()
+    until(lambda: not Path(f"/proc/{child}").exists())

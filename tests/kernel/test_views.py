@@ -1,7 +1,8 @@
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, attach, run, views, watch
+from ebpf_lab import BPF, attach, run, watch
+from ebpf_lab.views import trace
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_clear_empties_view_and_counts(b):
 
 
 def test_only_the_newest_lines_are_kept(b, monkeypatch):
-    monkeypatch.setattr(views, "SHOWN", 10)
+    monkeypatch.setattr(trace, "SHOWN", 10)
     view = watch(b)
     last = run("/bin/true", times=23).pids[-1]
     until(lambda: last in pids(view))
@@ -82,7 +83,7 @@ def test_a_stopped_view_ends_with_its_program_too(b):
 
 
 def test_a_quiet_view_says_what_to_run(hello, monkeypatch):
-    monkeypatch.setattr(views, "QUIET", 0.2)
+    monkeypatch.setattr(trace, "QUIET", 0.2)
     b = BPF(text=hello)
     view = watch(b)
     until(lambda: "attached to no hook" in view.shown["note"])

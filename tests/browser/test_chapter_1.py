@@ -16,13 +16,7 @@ def hello(lab):
 
 def test_chapter_one_runs_and_its_live_lines_are_seen(hello):
     hello.run_all()
-    tagged = ["BPF(text=broken)", "BPF(text=curious", "attach(b2, syscall"]
-    failed = hello.page.locator(
-        ".jp-CodeCell", has=hello.page.locator("[data-mime-type='application/vnd.jupyter.error']")
-    )
-    shown = [text.replace("\u200b", "") for text in failed.locator(".jp-InputArea-editor").all_inner_texts()]
-    unexpected = [text for text in shown if not any(mark in text for mark in tagged)]
-    assert unexpected == []
+    assert hello.unexpected_errors(["BPF(text=broken)", "BPF(text=curious", "attach(b2, syscall"]) == []
 
     hello.cell("watch(b)").scroll_into_view_if_needed()
     view = hello.page.locator(".ebpf-trace")

@@ -1,9 +1,4 @@
-"""watch: what the kernel says, live on the screen.
-
-The only module that imports widgets. It holds no kernel logic: views are sinks
-of the reader threads in events, and only set the traits that their JavaScript
-draws.
-"""
+"""The trace pipe, live: a sink of the reader thread in events."""
 
 import threading
 import time
@@ -15,31 +10,12 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from .bpf import BPF
-from .events import PERIOD, pipe_of
-from .hooks import attached
+from ..events import PERIOD, pipe_of
+from ..hooks import attached
 
 SHOWN = 300  # lines that the browser holds
 KEPT = 2000  # lines that the filter looks through
 QUIET = 10  # seconds without a line, after which the view says what to run
-
-
-def watch(source):
-    """Show the trace lines of a program live; returns a widget, the same one for each call.
-
-    It has Start/Stop, Clear and a filter (lines whose name, pid or message has
-    that text), counts and rate, and a badge for lost lines. It goes on while
-    other cells run, and ends with its program. ``str()`` gives its newest lines
-    as text, for where widgets can't be shown.
-
-    Raises what record() raises.
-    """
-    if not isinstance(source, BPF):
-        raise TypeError(f"watch() takes a program: watch(b). {type(source).__name__} is none.")
-    if source not in _views:
-        _views[source] = TraceView(source)
-    _views[source].running = True
-    return _views[source]
 
 
 _views = weakref.WeakKeyDictionary()  # program -> its view
@@ -69,6 +45,13 @@ class TraceView(anywidget.AnyWidget):
         self._publish(self._last)
         self._pipe.add(self, bpf)
         bpf.at_close.append(self._unload)
+
+    @classmethod
+    def shown_for(cls, bpf):
+        """The view of a program, made at the first call."""
+        if bpf not in _views:
+            _views[bpf] = cls(bpf)
+        return _views[bpf]
 
     def feed(self, lines, lost):
         """Take more lines from the reader thread, and show them if a screen update is due."""

@@ -1,0 +1,18 @@
+import subprocess
+
+from ebpf_lab import BPF, leftovers, tracefs
+
+
+def test_what_dead_processes_left_is_swept_and_that_of_living_ones_stays():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    pinned = leftovers.BPFFS / f"ebpf_lab-{gone.pid}-counts"
+    BPF(text=f'\nBPF_TABLE_PINNED("hash", u64, u64, counts, 8, "{pinned}");\n').close()
+    dead = tracefs.root() / "instances" / f"ebpf_lab-{gone.pid}-0"
+    dead.mkdir()
+    living = tracefs.make_instance()
+    try:
+        assert {dead.name, pinned.name} <= set(leftovers.sweep())
+        assert living.exists() and not dead.exists() and not pinned.exists()
+    finally:
+        living.rmdir()

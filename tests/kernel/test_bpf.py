@@ -177,7 +177,15 @@ def test_a_close_that_was_interrupted_can_be_done_again(hello):
     assert not loaded(known)
 
 
-def test_an_interrupt_in_the_middle_of_a_close_waits_for_its_end(hello, monkeypatch):
+@pytest.fixture
+def interruptible():
+    """SIGINT as in a terminal: in a background job it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_in_the_middle_of_a_close_waits_for_its_end(hello, monkeypatch, interruptible):
     b = BPF(text=hello)
     attach(b, syscall="execve", fn_name="hello")
     known = prog_id(b.funcs[b"hello"].fd)
@@ -196,7 +204,7 @@ def test_an_interrupt_in_the_middle_of_a_close_waits_for_its_end(hello, monkeypa
     assert BPF(text=hello).functions == ["hello"]
 
 
-def test_an_interrupt_while_bcc_compiles_leaves_nothing(monkeypatch):
+def test_an_interrupt_while_bcc_compiles_leaves_nothing(monkeypatch, interruptible):
     text = COUNTER.replace("*p += 1", "if (p) *p += 1")
     BPF(text=text).close()
     real = bcc.BPF._trace_autoload

@@ -283,8 +283,10 @@ class BPF(bcc.BPF):
                 fds.pop(key, None)
         bcc.BPF.cleanup(self)
         bcc.BPF.close(self)
-        for kept in [*functions, *self.tables.values()]:  # their numbers will be those of other files
-            vars(kept)["fd" if kept in functions else "map_fd"] = -1
+        for function in functions:  # the numbers will soon be those of other files
+            function.fd = -1
+        for table in self.tables.values():
+            table.map_fd = -1
 
     def __repr__(self):
         count = self.warnings.count("warning: ")

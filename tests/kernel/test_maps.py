@@ -167,6 +167,13 @@ def test_a_map_without_batch_reads_is_read_bcc_s_way(b):
     assert frame.key.tolist() == [3] and frame.value[0] > 0
 
 
+def test_a_map_of_maps_gives_the_ids_of_the_inner_maps(b):
+    b["outer"][ct.c_uint(5)] = ct.c_int(b["inner"].map_fd)
+    fdinfo = Path(f"/proc/self/fdinfo/{b['inner'].map_fd}").read_text()
+    frame = to_frame(b["outer"])
+    assert frame.key.tolist() == [5] and f"map_id:\t{frame.value[0]}" in fdinfo
+
+
 @pytest.mark.parametrize(("name", "words"), [("queue", "pop"), ("stacks", "walk"), ("events", "record")])
 def test_what_is_no_table_of_entries_is_refused_with_what_to_do_instead(b, name, words):
     with pytest.raises(TypeError, match=words):

@@ -27,7 +27,10 @@ class Lab:
     def open(self, path):
         self.page.goto(f"{self.url}lab/tree/{path}?reset&token={self.token}")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        self.page.locator('.jp-NotebookPanel:visible [data-status="idle"]').first.wait_for(timeout=60_000)
+        # Without a kernel the status is "idle" too, and what is run then is not run at all.
+        panel = self.page.locator(".jp-NotebookPanel:visible")
+        panel.locator(".jp-KernelName", has_text="Python 3 (eBPF)").wait_for(timeout=60_000)
+        panel.locator('[data-status="idle"]').first.wait_for(timeout=60_000)
 
     def command(self, menu, command):
         self.page.locator(f'.lm-MenuBar-item:has-text("{menu}")').click()

@@ -35,6 +35,8 @@ if not hasattr(bcc, "BPF"):
     )
 from bcc.libbcc import lib
 
+from . import callbacks
+
 # BCC's Python does not declare these two.
 lib.bpf_num_tables.argtypes, lib.bpf_num_tables.restype = [ct.c_void_p], ct.c_size_t
 lib.bpf_table_name.argtypes, lib.bpf_table_name.restype = [ct.c_void_p, ct.c_size_t], ct.c_char_p
@@ -66,6 +68,7 @@ class BPF(bcc.BPF):
         self.source = text.decode(errors="backslashreplace")
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
+        self.readers, self.calls = {}, callbacks.Calls()  # of perf and ring buffers; callbacks.py says more
         self._prog_types, self._xdp, self._closing, self._rewriting = {}, {}, False, ""
         self._pid = os.getpid()
         with _lock:
@@ -184,7 +187,25 @@ class BPF(bcc.BPF):
             raise TypeError(f"a map is asked for by its name, a str, not {type(name).__name__}")
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name.encode() if isinstance(name, str) else name, known, "map", MapError)
-        return super().get_table(name, *args, **kwargs)
+        table = super().get_table(name, *args, **kwargs)
+        callbacks.guard(table)
+        return table
+
+    def perf_buffer_poll(self, timeout=-1):
+        """BCC's perf_buffer_poll; raises what a callback raised, and ends a second after the timeout (ms)."""
+        self.calls.polled(self, lambda: super(BPF, self).perf_buffer_poll(timeout), timeout)
+
+    def perf_buffer_consume(self):
+        """BCC's perf_buffer_consume; raises what a callback raised."""
+        self.calls.polled(self, super().perf_buffer_consume, 0)
+
+    def ring_buffer_poll(self, timeout=-1):
+        """BCC's ring_buffer_poll; raises what a callback raised, and leaves the later events in the ring."""
+        self.calls.polled(self, lambda: super(BPF, self).ring_buffer_poll(timeout), float("inf"))
+
+    def ring_buffer_consume(self):
+        """BCC's ring_buffer_consume; raises what a callback raised, and leaves the later events in the ring."""
+        self.calls.polled(self, super().ring_buffer_consume, float("inf"))
 
     def attach_kprobe(self, *args, **kwargs):
         """BCC's attach_kprobe; raises AttachError with the kernel's words."""
@@ -281,6 +302,10 @@ class BPF(bcc.BPF):
                 with suppress(Exception):  # one that fails must not keep the others attached
                     detach(key)
                 fds.pop(key, None)
+        for table in self.tables.values():
+            for key in list(getattr(table, "_open_key_fds", ())):  # BCC frees perf buffers in __del__ only
+                with suppress(Exception):
+                    del table[key]
         bcc.BPF.cleanup(self)
         bcc.BPF.close(self)
         for function in functions:  # the numbers will soon be those of other files

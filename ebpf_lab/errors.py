@@ -8,7 +8,7 @@ LabError
 ├── AttachError     OSError          no hook took the program
 ├── MapError        KeyError         the program has no such map
 ├── UnloadedError   ValueError       the program was unloaded before this use
-└── BusyError       OSError          somebody else reads the trace pipe
+└── BusyError       OSError          somebody else reads the buffer, or the trace pipe
 """
 
 import linecache
@@ -71,4 +71,4 @@ class UnloadedError(LabError, ValueError):
 
 
 class BusyError(LabError, OSError):
-    """Another process holds the machine's one trace pipe."""
+    """What only one can read is being read: a buffer by a callback, the machine's one trace pipe by another process."""

@@ -1,6 +1,7 @@
 import pytest
 
-from ebpf_lab.events import Line, Recording, parse
+from ebpf_lab.events import Recording
+from ebpf_lab.trace_pipe import Line, parse
 
 HELLO = b"            true-8906    [000] ...21  1772.755416: bpf_trace_printk: Hello World!\n"
 

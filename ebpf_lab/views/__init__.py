@@ -5,16 +5,17 @@ a view looks at what events and maps read, and sets the traits that its
 JavaScript draws.
 """
 
-from bcc.table import TableBase
+from bcc.table import PerfEventArray, RingBuf, TableBase
 
 from ..bpf import BPF
 
 
 def watch(source, key=None):
-    """Show a program's trace lines, or a map, live; returns a widget, the same one for each call.
+    """Show a program's trace lines, its events, or a map, live; returns a widget, the same one for each call.
 
-    ``watch(b)``: the trace lines, with Start/Stop, Clear and a filter (lines whose
-    name, pid or message has that text), counts and rate, and a badge for lost lines.
+    ``watch(b)``: the trace lines, with Start/Stop, Clear and a filter (rows with that text),
+    counts and rate, and a badge for lost lines. ``watch(b["output"])``: the same for the events of a perf
+    or ring buffer, a column for each field of their struct.
 
     ``watch(b["counter_table"])``: a bar for each key of a hash, array or per-CPU map with
     one number in it, the twenty largest, with the change in the last second, and
@@ -27,7 +28,11 @@ def watch(source, key=None):
     it as text, for where widgets can't be shown. Raises what record() or to_frame() raise.
     """
     if isinstance(source, BPF):
-        from .trace import TraceView as View
+        from .stream import TraceView as View
+
+        of = (source,)
+    elif isinstance(source, PerfEventArray | RingBuf):
+        from .stream import BufferView as View
 
         of = (source,)
     elif isinstance(source, TableBase):

@@ -19,7 +19,7 @@ def test_chapter_one_runs_and_its_live_lines_are_seen(hello):
     assert hello.unexpected_errors(["BPF(text=broken)", "BPF(text=curious", "attach(b2, syscall"]) == []
 
     hello.cell("watch(b)").scroll_into_view_if_needed()
-    view = hello.page.locator(".ebpf-trace")
+    view = hello.page.locator(".ebpf-stream")
     expect(view.locator("td", has_text="Hello World!").first).to_be_visible()
     expect(view.locator(".note")).to_contain_text("Ended")
     hello.screenshot("01_hello")
@@ -33,7 +33,7 @@ def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
         cell.locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
-    view = page.locator(".ebpf-trace")
+    view = page.locator(".ebpf-stream")
     view.scroll_into_view_if_needed()
     filter_, toggle = view.get_by_label("Filter"), view.locator(".toggle")
     expect(toggle).to_have_text("Stop")

@@ -10,7 +10,7 @@ import time
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, BusyError, attach, events, record, run, tracefs
+from ebpf_lab import BPF, BusyError, attach, record, run, trace_pipe, tracefs
 
 FLOOD = "".join(f'bpf_trace_printk("line {n} of one call"); ' for n in range(40))
 # Only this process's calls of a system call that nobody else makes count.
@@ -98,7 +98,7 @@ print(*{{line.pid for line in lines.lines}})
 def test_received_and_lost_account_for_every_line():
     b = BPF(text=SENT % (os.getpid(), FLOOD))
     attach(b, syscall="getpriority", fn_name="hello")
-    pipe = events.pipe_of(b)
+    pipe = trace_pipe.pipe_of(b)
     (pipe._instance / "buffer_size_kb").write_text("16")
     with record(b) as lines, pipe._lock:  # the lock keeps the reader away, so that the small buffer overflows
         for _ in range(500):
@@ -144,7 +144,7 @@ def test_a_reader_that_fails_says_so_and_the_next_recording_works(b, monkeypatch
         raise RuntimeError("no more")
 
     with record(b) as lines:
-        monkeypatch.setattr(events, "parse", fail)
+        monkeypatch.setattr(trace_pipe, "parse", fail)
         run("/bin/true")
         until(lambda: "the reader failed: RuntimeError: no more" in repr(lines))
         monkeypatch.undo()
@@ -179,13 +179,13 @@ def test_without_an_instance_the_shared_pipe_gives_the_same_lines_to_all_program
     with record(b) as lines, record(other) as theirs:
         pids = run("/bin/true", times=23).pids
         other.close()
-    assert not events.pipe_of(b).private
+    assert not trace_pipe.pipe_of(b).private
     assert set(pids) <= {line.pid for line in lines.lines} & {line.pid for line in theirs.lines}
 
 
 def test_times_of_a_pipe_with_another_clock_are_not_given_out(b, no_instances, monkeypatch):
-    events.pipe_of(b)
-    monkeypatch.setattr(events._shared[0], "_monotonic", False)
+    trace_pipe.pipe_of(b)
+    monkeypatch.setattr(trace_pipe._shared[0], "_monotonic", False)
     with record(b) as lines:
         run("/bin/true")
     assert lines.frame().time.isna().all()
@@ -194,13 +194,13 @@ def test_times_of_a_pipe_with_another_clock_are_not_given_out(b, no_instances, m
 def test_a_shared_pipe_is_let_go_after_the_last_recording(b, no_instances):
     with record(b):
         pass
-    until(lambda: not events._readers(tracefs.root() / "trace_pipe"))
+    until(lambda: not trace_pipe._readers(tracefs.root() / "trace_pipe"))
 
 
 def test_a_busy_shared_pipe_names_who_reads_it(b, no_instances):
     with subprocess.Popen(["cat", tracefs.root() / "trace_pipe"], stdout=subprocess.DEVNULL) as cat:
         try:
-            until(lambda: events._readers(tracefs.root() / "trace_pipe"))
+            until(lambda: trace_pipe._readers(tracefs.root() / "trace_pipe"))
             with (
                 tracefs_reader(),
                 pytest.raises(BusyError, match=rf"read by cat \(pid {cat.pid}\);"),

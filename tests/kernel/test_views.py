@@ -2,7 +2,7 @@ import pytest
 from helpers import until
 
 from ebpf_lab import BPF, attach, run, watch
-from ebpf_lab.views import trace
+from ebpf_lab.views import stream
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def b(hello):
 
 
 def pids(view):
-    return [row[3] for row in view.shown["lines"]]
+    return [row[3] for row in view.shown["rows"]]
 
 
 def test_lines_arrive_while_it_is_watched(b):
@@ -56,11 +56,11 @@ def test_clear_empties_view_and_counts(b):
 
 
 def test_only_the_newest_lines_are_kept(b, monkeypatch):
-    monkeypatch.setattr(trace, "SHOWN", 10)
+    monkeypatch.setattr(stream, "SHOWN", 10)
     view = watch(b)
     last = run("/bin/true", times=23).pids[-1]
     until(lambda: last in pids(view))
-    assert len(view.shown["lines"]) == 10
+    assert len(view.shown["rows"]) == 10
 
 
 def test_it_ends_with_its_program_and_keeps_what_it_shows(b):
@@ -83,7 +83,7 @@ def test_a_stopped_view_ends_with_its_program_too(b):
 
 
 def test_a_quiet_view_says_what_to_run(hello, monkeypatch):
-    monkeypatch.setattr(trace, "QUIET", 0.2)
+    monkeypatch.setattr(stream, "QUIET", 0.2)
     b = BPF(text=hello)
     view = watch(b)
     until(lambda: "attached to no hook" in view.shown["note"])

@@ -1,14 +1,12 @@
-// The page's side of watch(b): draws what the traits of TraceView (views.py) say.
-
-const COLUMNS = ["time (s)", "comm", "pid", "cpu", "message"];
+// The page's side of watch(b) and watch(b["output"]): draws what the traits of StreamView (stream.py) say.
 
 const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 const count = number => number.toLocaleString("en");
 
 function render({ model, el }) {
-  el.classList.add("ebpf-trace");
+  el.classList.add("ebpf-stream");
   el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Trace pipe, live");
+  el.setAttribute("aria-label", `${model.get("title")}, live`);
 
   const bar = element("div", "bar");
   const toggle = element("button", "toggle");
@@ -16,7 +14,7 @@ function render({ model, el }) {
   const label = element("label", "filter", "Filter ");
   const filter = element("input", "");
   filter.type = "search";
-  filter.placeholder = "name, pid or message";
+  filter.placeholder = "name, number or text";
   label.append(filter);
   const counts = element("span", "counts");
   const lost = element("span", "lost");
@@ -24,10 +22,12 @@ function render({ model, el }) {
 
   const box = element("div", "box");
   box.tabIndex = 0;
-  box.setAttribute("aria-label", "Trace lines, newest last");
+  box.setAttribute("aria-label", `${model.get("unit")}, newest last`);
   const table = element("table", "");
   const head = table.createTHead().insertRow();
-  for (const name of COLUMNS) head.append(Object.assign(element("th", "", name), { scope: "col" }));
+  const heads = model.get("heads");
+  const align = ([, number]) => (number ? "number" : "");
+  for (const column of heads) head.append(Object.assign(element("th", align(column), column[0]), { scope: "col" }));
   const body = table.createTBody();
   box.append(table);
   const note = element("div", "note");
@@ -35,20 +35,20 @@ function render({ model, el }) {
   el.append(bar, box, note);
 
   // The kernel filters too, and looks further back; but it can't while a cell runs.
-  const wanted = ([, , comm, pid, , message]) =>
-    [comm, pid, message].some(part => String(part).toLowerCase().includes(filter.value.toLowerCase()));
+  const wanted = ([, ...cells]) =>
+    cells.some(cell => String(cell).toLowerCase().includes(filter.value.toLowerCase()));
   const drawLines = () => {
     const shown = model.get("shown");
     if (shown.running && !model.get("running")) return;  // Stop was pressed, and a cell keeps the kernel busy
-    const lines = shown.lines.filter(wanted);
-    const numbers = new Set(lines.map(([number]) => String(number)));
+    const rows = shown.rows.filter(wanted);
+    const numbers = new Set(rows.map(([number]) => String(number)));
     const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;
     for (const row of [...body.rows]) if (!numbers.has(row.dataset.number)) row.remove();
-    lines.forEach(([number, ...cells], place) => {
+    rows.forEach(([number, ...cells], place) => {
       if (body.rows[place]?.dataset.number === String(number)) return;
       const row = body.insertRow(place);
       row.dataset.number = number;
-      for (const cell of cells) row.insertCell().textContent = cell;
+      cells.forEach((cell, n) => Object.assign(row.insertCell(), { textContent: cell, className: align(heads[n]) }));
     });
     if (atEnd) box.scrollTop = box.scrollHeight;  // a reader who scrolled up stays there
   };
@@ -58,8 +58,8 @@ function render({ model, el }) {
     const waiting = runs === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
     toggle.textContent = running ? "Stop" : "Start";
     toggle.disabled = model.get("ended");
-    counts.textContent = `${count(total)} lines, ${count(rate)} a second`;
-    lost.textContent = `lost ${count(gone)}`;
+    counts.textContent = `${count(total)} ${model.get("unit")}, ${count(rate)} a second`;
+    lost.textContent = gone === null ? "lost: not counted" : `lost ${count(gone)}`;
     lost.classList.toggle("some", gone > 0);
     note.textContent = waiting || said || (running ? "" : "Stopped.");
     if (filter !== document.activeElement) filter.value = model.get("filter");

@@ -1,0 +1,128 @@
+"""The book's callbacks, open_perf_buffer() and open_ring_buffer(): BCC's own, with errors that come back.
+
+A perf or ring buffer has one reader: a callback, or what record(), watch() and
+draw() share. The program's ``readers`` says who: {map's file descriptor: reader}.
+"""
+
+import contextlib
+import ctypes as ct
+import fcntl
+import io
+import time
+
+from bcc import table as bcc_table
+from bcc.libbcc import lib
+
+from .errors import BusyError, MapError
+
+_PAUSE_OUTPUT = 0x40042409  # linux/perf_event.h: PERF_EVENT_IOC_PAUSE_OUTPUT
+_GRACE = 1.0  # seconds that a poll may take beyond its timeout
+
+
+class Calls:
+    """What a program's callbacks need: their errors, and until when a poll may last."""
+
+    def __init__(self):
+        self.errors, self.until = [], float("inf")
+
+    def polled(self, bpf, poll, timeout):
+        """Call BCC's ``poll``; what a callback raised is raised again here."""
+        self.until = time.monotonic() + max(timeout, 0) / 1000 + _GRACE
+        try:
+            poll()
+        finally:
+            if self.until == 0:
+                _pause(bpf, 0)
+            self.until = float("inf")
+            errors, self.errors = self.errors, []
+        if errors:
+            raise errors[0]
+
+    def guarded(self, callback, late=lambda: None):
+        """``callback``, its exceptions kept: ctypes would print them and go on. -1 stops a ring buffer's poll."""
+
+        def call(*arguments):
+            if time.monotonic() > self.until > 0:
+                self.until = 0
+                late()
+            try:
+                return callback(*arguments) or 0
+            except BaseException as e:
+                self.errors.append(e)
+                return -1
+
+        return call
+
+
+class RingBuf(bcc_table.RingBuf):
+    """BCC's RingBuf, with one reader."""
+
+    def event(self, data):
+        """BCC's event(); raises MapError where BCC can't tell the event's struct."""
+        return ct.cast(data, ct.POINTER(event_class(self))).contents
+
+    def open_ring_buffer(self, callback, ctx=None):
+        """BCC's open_ring_buffer; b.ring_buffer_poll() raises what the callback raised."""
+        claim(self, "the callback given to open_ring_buffer()")
+        super().open_ring_buffer(self.bpf.calls.guarded(callback), ctx)
+
+
+class PerfEventArray(bcc_table.PerfEventArray):
+    """BCC's PerfEventArray, with one reader."""
+
+    event = RingBuf.event
+
+    def open_perf_buffer(self, callback, page_cnt=8, lost_cb=None, wakeup_events=1):
+        """BCC's open_perf_buffer; b.perf_buffer_poll() raises what the callback raised.
+
+        Lost events are said in the cell where there is no ``lost_cb``. A poll ends a second
+        after its timeout even if events keep coming; what comes meanwhile is lost, and counted.
+        """
+        bpf = self.bpf
+        claim(self, "the callback given to open_perf_buffer()")
+        super().open_perf_buffer(
+            bpf.calls.guarded(callback, late=lambda: _pause(bpf, 1)),
+            page_cnt,
+            bpf.calls.guarded(lost_cb or (lambda n: print(f"{n} events lost: the perf buffer was full"))),
+            wakeup_events,
+        )
+
+
+def guard(table):
+    """Make a perf or ring buffer of BCC's one of the classes above; other maps stay as they are."""
+    for ours in (RingBuf, PerfEventArray):
+        if type(table) is ours.__mro__[1]:
+            table.__class__ = ours
+
+
+def claim(table, reader):
+    """Note that ``reader`` reads this buffer; BusyError where another one does."""
+    readers = table.bpf.readers
+    if (other := readers.get(table.map_fd)) and other is not reader:
+        raise BusyError(
+            f"The events of this buffer go to {other} already; each event is read once.",
+            fix="use one of the two: BPF(...) again gives a buffer that nobody reads yet",
+        )
+    readers[table.map_fd] = reader
+
+
+def event_class(table):
+    """The ctypes class of a buffer's events, as BCC reads it out of the program's text; without fields where it can't."""
+    if table._event_class is None:
+        with contextlib.redirect_stderr(io.StringIO()) as words:
+            try:
+                table._event_class = bcc_table._get_event_class(table)
+            except SystemExit as e:  # bcc/table.py ends Python for a type that it doesn't know
+                raise MapError(
+                    f"BCC can't read the events of this buffer: {words.getvalue().strip()}",
+                    fix="in an event's struct, give each field a type of fixed size: u32 for pid_t, char name[16] for text",
+                    log=words.getvalue(),
+                ) from e
+    return table._event_class
+
+
+def _pause(bpf, on):
+    """Keep the kernel from writing into a program's perf buffers, or let it again; it counts what it couldn't write."""
+    for reader in bpf.perf_buffers.values():
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(lib.perf_reader_fd(reader), _PAUSE_OUTPUT, on)

@@ -1,0 +1,175 @@
+"""PerfBuffers: a perf buffer for each CPU, as BCC's open_perf_buffer() makes them, read by ourselves.
+
+BCC's reader learns of lost events only with the next event that is written. Read
+from the perf event itself (PERF_FORMAT_LOST), the kernel's count is exact at any time.
+"""
+
+import ctypes as ct
+import errno
+import mmap
+import os
+import platform
+
+import numpy as np
+from bcc.libbcc import lib
+from bcc.utils import get_online_cpus
+
+from . import syscalls
+from .records import cut_out
+
+PAGES = 8  # for each CPU: BCC's default
+_PERF_EVENT_OPEN, _MEMBARRIER = {"x86_64": 298, "aarch64": 241}, {"aarch64": 283}
+_SAMPLE, _LOST = 9, 2  # linux/perf_event.h: PERF_RECORD_SAMPLE, PERF_RECORD_LOST
+_HEAD, _TAIL = 1024 // 8, 1032 // 8  # struct perf_event_mmap_page: data_head, data_tail, as u64
+
+
+class PerfBuffers:
+    """The perf buffers of a BPF_PERF_OUTPUT map, one a CPU; close() takes them out of the map."""
+
+    def __init__(self, table, dtype):
+        self._table, self._dtype, self._cpus = table, dtype, {}
+        try:
+            for cpu in get_online_cpus():
+                self._cpus[cpu] = _OneCpu(cpu)
+                table[table.Key(cpu)] = table.Leaf(self._cpus[cpu].fd)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def files(self):
+        """File descriptors to wait at."""
+        return [cpu.fd for cpu in self._cpus.values()]
+
+    def take(self):
+        """Take out what each CPU has -> (records, how many were of another size than the struct)."""
+        heads = [cpu.head() for cpu in self._cpus.values()]
+        _fence()
+        data = [cpu.data(head) for cpu, head in zip(self._cpus.values(), heads, strict=True)]
+        _fence()
+        for cpu, head in zip(self._cpus.values(), heads, strict=True):
+            cpu.free(head)
+        starts, lengths, base = [], [], 0
+        for block in data:
+            _samples(block, base, starts, lengths)
+            base += len(block)
+        item = self._dtype.itemsize
+        # The kernel pads data and its u32 of size to 8 bytes, together; the length says nothing of that.
+        exact, padded = item, (item + 4 + 7) // 8 * 8 - 4
+        lengths = [exact if length == padded else length for length in lengths]
+        return cut_out(np.concatenate(data), starts, lengths, self._dtype)
+
+    def lost(self):
+        """How many events were lost since the buffers were opened, as the kernel counts."""
+        return sum(cpu.lost() for cpu in self._cpus.values())
+
+    def close(self):
+        """Take the buffers out of the map and free them. May be called twice."""
+        for number, cpu in self._cpus.items():
+            lib.bpf_delete_elem(self._table.map_fd, ct.byref(self._table.Key(number)))
+            cpu.close()
+        self._cpus = {}
+
+
+class _OneCpu:
+    def __init__(self, cpu):
+        self._counted = True
+        try:
+            self.fd = _open(cpu, _FORMAT_LOST)
+        except OSError as e:
+            if e.errno != errno.EINVAL:  # a kernel before 6.0 doesn't know that format
+                raise
+            self._counted, self.fd = False, _open(cpu, 0)
+        self._lost_records = 0
+        page = mmap.PAGESIZE
+        try:
+            self._map = mmap.mmap(self.fd, (1 + PAGES) * page)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self._words = np.frombuffer(self._map, np.uint64, page // 8)
+        self._data = np.frombuffer(self._map, np.uint8, PAGES * page, page)
+
+    def head(self):
+        return int(self._words[_HEAD])
+
+    def data(self, head):
+        """A copy of what was written up to ``head`` and not read yet."""
+        start = int(self._words[_TAIL]) % len(self._data)
+        end = start + head - int(self._words[_TAIL])
+        block = np.concatenate([self._data[start:end], self._data[: max(0, end - len(self._data))]])
+        if not self._counted:
+            self._lost_records += _lost_in(block)
+        return block
+
+    def free(self, head):
+        self._words[_TAIL] = head
+
+    def lost(self):
+        if not self._counted:
+            return self._lost_records
+        return int(np.frombuffer(os.read(self.fd, 16), np.uint64)[1])  # struct read_format: value, lost
+
+    def close(self):
+        del self._words, self._data
+        self._map.close()
+        os.close(self.fd)
+
+
+def _records(block):
+    """Walk over perf records: (type, offset, size) of each; struct perf_event_header is u32, u16, u16."""
+    words = memoryview(block).cast("I") if len(block) else []
+    offset = 0
+    while offset < len(block):
+        size = words[offset // 4 + 1] >> 16
+        yield words[offset // 4], offset, size
+        offset += size
+
+
+def _samples(block, base, starts, lengths):
+    """Add where the data of each sample starts and how long it is: after the header comes its u32 of size."""
+    for kind, offset, size in _records(block):
+        if kind == _SAMPLE:
+            starts.append(base + offset + 12)
+            lengths.append(size - 12)
+
+
+def _lost_in(block):
+    """Add up the PERF_RECORD_LOST: header, u64 id, u64 lost."""
+    return sum(
+        int(block[at + 16 : at + 24].view(np.uint64)[0]) for kind, at, _ in _records(block) if kind == _LOST
+    )
+
+
+def _fence():
+    """Memory accesses before this call happen before those after it; on x86_64, for ours, they do anyway."""
+    if number := _MEMBARRIER.get(platform.machine()):
+        syscalls.call(number, 1, 0, 0)  # linux/membarrier.h: MEMBARRIER_CMD_GLOBAL
+
+
+def _open(cpu, read_format):
+    attr = _Attr(1, ct.sizeof(_Attr), 10, 1, 1 << 10, read_format, 0, 1)  # software, bpf-output, raw
+    number = _PERF_EVENT_OPEN[platform.machine()]
+    close_on_exec = 8
+    fd = syscalls.call(number, ct.byref(attr), -1, cpu, -1, close_on_exec)
+    if fd < 0:
+        raise OSError(ct.get_errno(), f"perf_event_open: {os.strerror(ct.get_errno())}")
+    return fd
+
+
+class _Attr(ct.Structure):  # linux/perf_event.h: struct perf_event_attr, as of its first version
+    _fields_ = [
+        ("type", ct.c_uint32),
+        ("size", ct.c_uint32),
+        ("config", ct.c_uint64),
+        ("sample_period", ct.c_uint64),
+        ("sample_type", ct.c_uint64),
+        ("read_format", ct.c_uint64),
+        ("flags", ct.c_uint64),
+        ("wakeup_events", ct.c_uint32),
+        ("bp_type", ct.c_uint32),
+        ("bp_addr", ct.c_uint64),
+    ]
+
+
+_FORMAT_LOST = 1 << 4  # linux/perf_event.h: PERF_FORMAT_LOST

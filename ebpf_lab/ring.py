@@ -1,0 +1,134 @@
+"""Ring: a ring buffer's own memory, mapped, and read in bulk with numpy.
+
+Layout (kernel/bpf/ringbuf.c): a page with the consumer's position, which user space
+writes; a page with the producer's; then the data, mapped twice in a row, so that
+a record that wraps around the end is still contiguous. Positions count bytes and
+only grow. A record is a header of 8 bytes, whose first u32 is the length with two
+flags, then the data, filled up to a multiple of 8.
+"""
+
+import mmap
+from typing import NamedTuple
+
+import numpy as np
+
+from .records import cut_out, fitted
+
+BUSY, DISCARDED = 1 << 31, 1 << 30  # linux/bpf.h: BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
+HEADER = 8  # linux/bpf.h: BPF_RINGBUF_HDR_SZ
+_WALKED = 1 << 16  # records of mixed sizes looked at in one go
+
+
+class Header(NamedTuple):
+    """One record in the ring."""
+
+    position: int  # where its header starts, in bytes since the ring was made
+    length: int  # bytes of its data
+    busy: bool  # reserved, not committed yet
+    discarded: bool  # to be skipped by the reader
+
+
+class Ring:
+    """The memory of the ring buffer whose map has the file descriptor ``fd``.
+
+    take() is safe where loads happen in the order of the program, as on x86_64,
+    and only for one reader at a time.
+    """
+
+    def __init__(self, fd):
+        self.size = _max_entries(fd)
+        page = mmap.PAGESIZE
+        self._maps = [
+            mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE),
+            mmap.mmap(fd, page + 2 * self.size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page),
+        ]
+        self._consumer = np.frombuffer(self._maps[0], np.uint64, 1)
+        self._producer = np.frombuffer(self._maps[1], np.uint64, 1)
+        self._data = np.frombuffer(self._maps[1], np.uint8, 2 * self.size, page)
+        self._words = self._data.view(np.uint32)
+        self._heads = memoryview(self._data).cast("I")  # one element of it costs a third of numpy's
+
+    def close(self):
+        """Unmap. May be called twice."""
+        self._heads.release()
+        del self._consumer, self._producer, self._data, self._words
+        for mapped in self._maps:
+            mapped.close()
+
+    def positions(self):
+        """-> (the consumer's, the producer's), in bytes since the ring was made."""
+        return int(self._consumer[0]), int(self._producer[0])
+
+    def headers(self, count):
+        """The headers of the next ``count`` records that were not read yet, or of fewer."""
+        position, end = self.positions()
+        found = []
+        while position < end and len(found) < count:
+            head = self._head(position)
+            length = head & ~(BUSY | DISCARDED)
+            found.append(Header(position, length, bool(head & BUSY), bool(head & DISCARDED)))
+            position += _stride(length)
+        return found
+
+    def take(self, dtype, count=None):
+        """Take the next records out, ``count`` or a quarter of the ring at most -> (records, how many didn't fit).
+
+        Both are None where the next record isn't there yet, or not committed.
+        """
+        start, end = self.positions()
+        if start == end or (first := self._head(start)) & BUSY:
+            return None, None
+        length = first & ~DISCARDED
+        stride = _stride(length)
+        most = max(
+            1, min(end - start, self.size // 4) // stride
+        )  # the rest at the next call: it frees room early
+        most = min(most, count or most)
+        at = start % self.size
+        heads = self._words[at // 4 : (at + most * stride) // 4 : stride // 4]
+        alike = heads == length
+        if not alike.all():
+            alike |= heads == length | DISCARDED
+        # Each header that is alike says where the next one is: up to the first that differs, all are real.
+        run = most if alike.all() else int(alike.argmin())
+        if run < min(most, 8):
+            return self._walk(dtype, start, end, min(count or _WALKED, _WALKED))
+        rows = (
+            np.ndarray(run, f"V{length}", self._data, at + HEADER, stride) if length else np.empty(run, "V0")
+        )
+        heads = heads[:run]
+        if (heads != length).any():
+            rows = rows[heads == length]
+        taken = fitted(rows, dtype)  # a copy, made before the kernel may write there again
+        self._consumer[0] = start + run * stride
+        return taken
+
+    def _walk(self, dtype, position, end, count):
+        """The same one header after the other, for records of different sizes."""
+        starts, lengths, seen = [], [], 0
+        while position < end and seen < count:
+            head = self._head(position)
+            if head & BUSY:
+                break
+            length = head & ~DISCARDED
+            if head == length:
+                starts.append(position % self.size + HEADER)
+                lengths.append(length)
+            position += _stride(length)
+            seen += 1
+        taken = cut_out(self._data, starts, lengths, dtype)
+        self._consumer[0] = position
+        return taken
+
+    def _head(self, position):
+        return self._heads[position % self.size // 4]
+
+
+def _stride(length):
+    return HEADER + (length + 7) // 8 * 8
+
+
+def _max_entries(fd):
+    """The ring's size in bytes, as the kernel has it."""
+    with open(f"/proc/self/fdinfo/{fd}") as info:
+        return next(int(line.split()[1]) for line in info if line.startswith("max_entries:"))

@@ -1,0 +1,70 @@
+"""fire: run a loaded program exactly so many times, in the kernel, with no event in between."""
+
+import ctypes as ct
+import errno
+import os
+
+import bcc
+
+from .errors import LabError
+from .syscalls import bpf
+
+_TEST_RUN = 10  # linux/bpf.h: BPF_PROG_TEST_RUN
+_PACKET = 64  # bytes, all zero: what a socket filter is given to look at
+
+
+def fire(b, fn_name, times=1, cpu=None):
+    """Run the function ``fn_name`` of the program ``b`` so many times, with BPF_PROG_TEST_RUN; -> ns a run.
+
+    The kernel calls it itself, as a socket filter with an empty packet; nothing has to happen for it, and
+    nothing else runs it. So the number of its events is exact. On the CPU ``cpu``, or on any. The time is the
+    kernel's own mean. A function that is loaded already keeps its type.
+
+    Raises VerifierError, ValueError for a CPU that this process can't use, and LabError where the kernel
+    can't test-run that type of program.
+    """
+    if times < 1:
+        raise ValueError(f"times is how often the program runs, at least 1, not {times}")
+    name = fn_name.encode()
+    function = b.funcs.get(name) or b.load_func(fn_name, bcc.BPF.SOCKET_FILTER)
+    packet = ct.create_string_buffer(_PACKET)
+    allowed = os.sched_getaffinity(0)
+    if cpu is not None and cpu not in allowed:
+        raise ValueError(
+            f"cpu={cpu} is none that this process can use: {', '.join(map(str, sorted(allowed)))}"
+        )
+    attr = _Attr(prog_fd=function.fd, data_in=ct.addressof(packet), data_size_in=_PACKET, repeat=times)
+    try:
+        os.sched_setaffinity(0, allowed if cpu is None else {cpu})
+        bpf(_TEST_RUN, attr)
+    except OSError as e:
+        if e.errno == errno.EINTR:  # Ctrl-C, which Python raises now
+            return attr.duration
+        raise LabError(
+            f"The kernel can't test-run {fn_name} as the type of program that it was loaded as: {e.strerror}",
+            fix="give fire() a function that is attached to nothing: it is loaded as a socket filter then",
+        ) from e
+    finally:
+        os.sched_setaffinity(0, allowed)
+    return attr.duration
+
+
+class _Attr(ct.Structure):  # linux/bpf.h: union bpf_attr, test
+    _fields_ = [
+        ("prog_fd", ct.c_uint32),
+        ("retval", ct.c_uint32),
+        ("data_size_in", ct.c_uint32),
+        ("data_size_out", ct.c_uint32),
+        ("data_in", ct.c_uint64),
+        ("data_out", ct.c_uint64),
+        ("repeat", ct.c_uint32),
+        ("duration", ct.c_uint32),
+        ("ctx_size_in", ct.c_uint32),
+        ("ctx_size_out", ct.c_uint32),
+        ("ctx_in", ct.c_uint64),
+        ("ctx_out", ct.c_uint64),
+        ("flags", ct.c_uint32),
+        ("cpu", ct.c_uint32),
+        ("batch_size", ct.c_uint32),
+        ("padding", ct.c_uint32),
+    ]

@@ -4,6 +4,8 @@ import ctypes as ct
 
 import numpy as np
 
+_BLOCK = 1 << 15  # texts looked at in one go: they and what is made of them stay in the CPU's cache
+
 
 def dtype_of(ctype):
     """The numpy dtype with the same memory layout as ``ctype``; char arrays become bytes ('S16').
@@ -56,20 +58,42 @@ def _categories(array):
     """Texts as a Categorical. Each is looked up by a number made of its bytes, which is then checked."""
     import pandas as pd
 
-    words = -(-array.itemsize // 8)
-    padded = np.zeros((len(array), words * 8), np.uint8)
-    padded[:, : array.itemsize] = array.copy().view(np.uint8).reshape(len(array), array.itemsize)
-    mixed = np.zeros(len(array), np.uint64)
-    for word in padded.view(np.uint64).T:
-        mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads the bits
-    codes, numbers = pd.factorize(mixed)
-    first = np.empty(len(numbers), np.int64)
-    first[codes[::-1]] = np.arange(len(array))[::-1]
-    if not (array[first][codes] == array).all():  # two texts with one number
-        return pd.Categorical(_text(array))
-    texts = _text(array[first])
+    blocks = [slice(at, at + _BLOCK) for at in range(0, len(array), _BLOCK)]
+    numbers = np.zeros(len(array), np.uint64)
+    for block in blocks:
+        for word in _words(array[block]):
+            numbers[block] = (numbers[block] ^ word) * np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
+    codes, found = pd.factorize(numbers)
+    each = array[_first(codes, len(found), blocks)]
+    words = list(_words(each))
+    for block in blocks:
+        for word, of_each in zip(_words(array[block]), words, strict=True):
+            if not (of_each[codes[block]] == word).all():  # two texts with one number
+                return pd.Categorical(_text(array))
+    texts = _text(each)
     return (
         pd.Categorical(texts[codes])
         if len(set(texts)) < len(texts)
         else pd.Categorical.from_codes(codes, texts)
     )
+
+
+def _words(texts):
+    """The bytes of texts as whole numbers, an array for each place; the last two places may overlap."""
+    size = texts.itemsize
+    width = next(width for width in (8, 4, 2, 1) if width <= size)
+    for place in (*range(0, size - width, width), size - width):
+        dtype = {"names": ["word"], "formats": [f"u{width}"], "offsets": [place], "itemsize": size}
+        yield texts.view(np.dtype(dtype))["word"]
+
+
+def _first(codes, count, blocks):
+    """Where each of ``count`` codes comes for the first time; they are numbered in that order."""
+    first, most = [np.empty(0, np.int64)], -1
+    for block in blocks:
+        if most + 1 == count:
+            break
+        highest = np.maximum.accumulate(np.concatenate([[most], codes[block]]))
+        first.append(block.start + np.flatnonzero(np.diff(highest)))
+        most = highest[-1]
+    return np.concatenate(first)

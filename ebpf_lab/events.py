@@ -7,14 +7,11 @@ import pandas as pd
 from .bpf import BPF
 from .buffers import BUFFERS, buffer_of
 from .columns import columns
-from .records import joined
+from .records import Store
 from .trace_pipe import pipe_of
 
 CAP = 1_000_000  # trace lines that one recording holds; later ones count as lost
 CAP_BYTES = 1 << 30  # the same for the records of a perf or ring buffer
-_JOINED = (
-    1 << 20
-)  # bytes: arrays smaller than that are joined, so that a slow stream isn't ten thousand of them
 
 
 class Recording:
@@ -70,30 +67,25 @@ class BufferRecording(Recording):
 
     def __init__(self, dtype, counted):
         super().__init__()
-        self._dtype, self._chunks, self._size, self.misfits = dtype, [], 0, 0
+        self._store, self.misfits = Store(dtype, CAP_BYTES), 0
         self._lost = 0 if counted else None
 
     def feed(self, records, lost, misfits):
         """Take more records, a structured array."""
         self.misfits += misfits
-        room = max(0, CAP_BYTES // self._dtype.itemsize - self._size)
-        kept = records[:room]
+        kept = records[: CAP_BYTES // records.itemsize - len(self)]
         if lost is not None:
             self._lost += lost
         if len(kept) < len(records):
             self._lost = (self._lost or 0) + len(records) - len(kept)
-        self._size += len(kept)
-        self._chunks.append(kept)
-        while len(self._chunks) > 1 and self._chunks[-2].nbytes <= 2 * self._chunks[-1].nbytes < _JOINED:
-            self._chunks[-2:] = [joined(self._chunks[-2:], self._dtype)]
+        self._store.add(kept)
 
     def __len__(self):
-        return self._size
+        return len(self._store)
 
     def array(self):
         """The events as a structured numpy array, with the memory layout of the C struct."""
-        self._chunks = [joined(self._chunks, self._dtype)]
-        return self._chunks[0]
+        return self._store.array()
 
     def frame(self):
         """A row an event, in the order they came; a column a field of the C struct, with its dtype.

@@ -1,7 +1,13 @@
 """From the bytes of events to numpy arrays with a row an event."""
 
+import contextlib
+import mmap
+
 import numpy as np
 
+_MAP_NORESERVE = 0x4000  # asm-generic/mman.h
+_MADV_POPULATE_WRITE = 23  # asm-generic/mman-common.h
+_STEP = 1 << 18  # bytes asked for in one go
 RAW = np.dtype([("data", object)])  # for events whose struct BCC can't tell: the bytes of each
 
 
@@ -40,12 +46,45 @@ def cut_out(data, starts, lengths, dtype):
     return records, misfits
 
 
-def joined(arrays, dtype):
-    """One array of several. numpy's concatenate() would leave out the padding of a struct."""
-    if dtype is RAW or len(arrays) == 0:
-        return np.concatenate([np.empty(0, dtype), *arrays])
-    return (
-        arrays[0]
-        if len(arrays) == 1
-        else np.concatenate([a.view(f"V{dtype.itemsize}") for a in arrays]).view(dtype)
-    )
+class Store:
+    """Records in the order in which they came, in one piece of memory that doesn't move; ``most`` bytes at most."""
+
+    def __init__(self, dtype, most):
+        self._size, self._ready = 0, 0  # records, and bytes of memory that was asked for
+        self._memory, self._room = None, np.empty(0, dtype)
+        if not dtype.hasobject:
+            # The kernel gives memory as it is written to. In small pages: in a VM it can take 80 ms
+            # until it has cleared large ones, and meanwhile a ring of 64 MiB overflows.
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            self._memory = mmap.mmap(-1, most, flags=flags)
+            with contextlib.suppress(OSError):
+                self._memory.madvise(mmap.MADV_NOHUGEPAGE)
+            self._room = np.frombuffer(self._memory, dtype, most // dtype.itemsize)
+
+    def __len__(self):
+        return self._size
+
+    def add(self, records):
+        """Copy these records to the end."""
+        start, end = self._size, self._size + len(records)
+        if self._memory:
+            self._ask_for(end * records.itemsize)
+            whole = f"V{records.itemsize}"  # else numpy copies a struct field by field
+            self._room[start:end].view(whole)[...] = records.view(whole)
+        else:
+            if end > len(self._room):
+                self._room, old = np.empty(2 * end, records.dtype), self.array()
+                self._room[:start] = old
+            self._room[start:end] = records
+        self._size = end
+
+    def array(self):
+        """All records. Memory is shared: it keeps these when more are added."""
+        return self._room[: self._size]
+
+    def _ask_for(self, end):
+        """Half the price of a page fault for each page."""
+        while self._ready < end and self._ready + _STEP <= len(self._memory):
+            with contextlib.suppress(OSError):  # before Linux 5.14
+                self._memory.madvise(_MADV_POPULATE_WRITE, self._ready, _STEP)
+            self._ready += _STEP

@@ -17,6 +17,9 @@ from .records import cut_out, fitted
 BUSY, DISCARDED = 1 << 31, 1 << 30  # linux/bpf.h: BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
 HEADER = 8  # linux/bpf.h: BPF_RINGBUF_HDR_SZ
 _WALKED = 1 << 16  # records of mixed sizes looked at in one go
+_TAKEN = (
+    1 << 20
+)  # bytes taken in one go: they stay in the CPU's cache from the look at the headers to the copy
 
 
 class Header(NamedTuple):
@@ -71,19 +74,19 @@ class Ring:
         return found
 
     def take(self, dtype, count=None):
-        """Take the next records out, ``count`` or a quarter of the ring at most -> (records, how many didn't fit).
+        """Take the next records out, ``count`` at most -> (records, how many didn't fit).
 
-        Both are None where the next record isn't there yet, or not committed.
+        Without ``count`` 1 MiB or a quarter of the ring at most. Both are None where
+        the next record isn't there yet, or not committed.
         """
         start, end = self.positions()
         if start == end or (first := self._head(start)) & BUSY:
             return None, None
         length = first & ~DISCARDED
         stride = _stride(length)
-        most = max(
-            1, min(end - start, self.size // 4) // stride
-        )  # the rest at the next call: it frees room early
-        most = min(most, count or most)
+        # The rest at the next call: the kernel has room again early.
+        most = min(end - start, self.size // 4, _TAKEN) // stride
+        most = min(max(most, 1), count or most)
         at = start % self.size
         heads = self._words[at // 4 : (at + most * stride) // 4 : stride // 4]
         alike = heads == length

@@ -510,13 +510,19 @@ def test_a_recording_is_capped_in_bytes_and_counts_what_it_could_not_hold(monkey
     assert len(events) == 100 and events.lost == 129
 
 
-def test_many_small_reads_do_not_pile_up_arrays():
+def test_what_many_small_reads_give_is_one_array_in_the_order_they_came():
     from ebpf_lab.events import BufferRecording
+    from ebpf_lab.records import RAW
 
-    recording = BufferRecording(np.dtype([("n", "u8")]), True)
-    for n in range(10_000):
-        recording.feed(np.array([(n,)], [("n", "u8")]), 0, 0)
-    assert len(recording._chunks) < 50 and recording.frame().n.tolist() == list(range(10_000))
+    struct = np.dtype({"names": ["n", "m"], "formats": ["u1", "u8"], "offsets": [0, 8], "itemsize": 24})
+    for dtype, of in (struct, lambda n: (n % 256, n)), (RAW, lambda n: (b"%d" % n,)):
+        recording = BufferRecording(dtype, True)
+        for n in range(20_000):
+            recording.feed(np.array([of(n)], dtype), 0, 0)
+        early = recording.array()
+        recording.feed(np.array([of(7)], dtype), 0, 0)
+        assert early.tolist() == [of(n) for n in range(20_000)]
+        assert recording.array().tolist() == [*early.tolist(), of(7)]
 
 
 def test_fire_runs_a_program_so_many_times_on_the_cpu_asked_for():

@@ -35,7 +35,7 @@ if not hasattr(bcc, "BPF"):
     )
 from bcc.libbcc import lib
 
-from . import callbacks
+from . import tables
 
 # BCC's Python does not declare these two.
 lib.bpf_num_tables.argtypes, lib.bpf_num_tables.restype = [ct.c_void_p], ct.c_size_t
@@ -68,7 +68,7 @@ class BPF(bcc.BPF):
         self.source = text.decode(errors="backslashreplace")
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
-        self.readers, self.calls = {}, callbacks.Calls()  # of perf and ring buffers; callbacks.py says more
+        self.readers, self.calls = {}, tables.Calls()  # of perf and ring buffers; tables.py says more
         self._prog_types, self._xdp, self._closing, self._rewriting = {}, {}, False, ""
         self._pid = os.getpid()
         with _lock:
@@ -188,7 +188,7 @@ class BPF(bcc.BPF):
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name.encode() if isinstance(name, str) else name, known, "map", MapError)
         table = super().get_table(name, *args, **kwargs)
-        callbacks.guard(table)
+        tables.guard(table)
         return table
 
     def perf_buffer_poll(self, timeout=-1):
@@ -344,6 +344,11 @@ class _Unloaded(BPF):
 
     def __repr__(self):
         return f"<BPF, unloaded by {self._unloaded_by}>"
+
+
+def loaded():
+    """The living programs of this Python, oldest first."""
+    return list(_loaded)
 
 
 def _text(arguments):

@@ -11,13 +11,13 @@ from bcc import table as bcc_table
 from bcc.libbcc import lib
 from bcc.table import _RINGBUF_CB_TYPE
 
-from .callbacks import claim, event_class
 from .columns import dtype_of
 from .errors import MapError
 from .perf import PerfBuffers
 from .reader import PERIOD, Reader
 from .records import RAW, cut_out
 from .ring import Ring
+from .tables import claim, event_class
 
 BUFFERS = (bcc_table.PerfEventArray, bcc_table.RingBuf)
 _REST = 0.005  # seconds between two reads: each time that a reader has caught up, waking it costs the program time
@@ -81,7 +81,8 @@ class BufferReader(Reader):
         if self._source is not None:
             self._source.close()
             self._source = None
-            self.table.bpf.readers.pop(self.table.map_fd, None)
+            if not self.paced:  # else draw() still holds the buffer
+                self.table.bpf.readers.pop(self.table.map_fd, None)
 
     def _batches(self, until):
         if isinstance(self._source, PerfBuffers):
@@ -107,6 +108,10 @@ class BufferReader(Reader):
     def _read_in_thread(self):
         if not self.paced:
             self.read()
+            return
+        lost = self._lost_since()
+        for sink in list(self._sinks):  # so that views go on
+            sink.feed(np.empty(0, self.dtype), lost, 0)
 
     def _wait(self):
         self._wake.wait(PERIOD if self.paced else _REST)

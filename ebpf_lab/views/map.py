@@ -14,7 +14,9 @@ import anywidget
 import traitlets
 from matplotlib.figure import Figure
 
+from ..errors import SetupError
 from ..maps import to_frame
+from ..syscalls import syscall_name
 
 PERIOD = 0.1  # seconds between two looks at the map, at least
 SHARE = 0.1  # of one core's time that looking and drawing may take
@@ -163,10 +165,9 @@ def _label(key, kind):
 
 def _syscall(number):
     try:
-        from bcc.syscall import syscall_name
-    except Exception:  # on CPUs but x86_64 it asks the program ausyscall, and raises where there is none
+        return syscall_name(number)
+    except (ValueError, SetupError):
         return str(number)
-    return syscall_name(number).decode()
 
 
 def _tenths(count):

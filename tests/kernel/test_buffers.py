@@ -388,7 +388,7 @@ def test_a_ring_keeps_the_events_after_the_one_whose_callback_failed():
 
 
 def test_a_poll_of_perf_buffers_ends_though_events_keep_coming(monkeypatch):
-    monkeypatch.setattr("ebpf_lab.callbacks._GRACE", 0.2)
+    monkeypatch.setattr("ebpf_lab.tables._GRACE", 0.2)
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     got, lost, stop = [], [], threading.Event()
     open_buffer(

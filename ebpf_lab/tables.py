@@ -1,4 +1,4 @@
-"""The book's callbacks, open_perf_buffer() and open_ring_buffer(): BCC's own, with errors that come back.
+"""BCC's own classes of perf buffer, ring buffer and program array, with errors that come back and can be read.
 
 A perf or ring buffer has one reader: a callback, or what record(), watch() and
 draw() share. The program's ``readers`` says who: {map's file descriptor: reader}.
@@ -6,8 +6,10 @@ draw() share. The program's ``readers`` says who: {map's file descriptor: reader
 
 import contextlib
 import ctypes as ct
+import errno
 import fcntl
 import io
+import os
 import time
 
 from bcc import table as bcc_table
@@ -88,9 +90,64 @@ class PerfEventArray(bcc_table.PerfEventArray):
         )
 
 
+class ProgArray(bcc_table.ProgArray):
+    """BCC's ProgArray; what can't be put in, taken out or read is a MapError that says why."""
+
+    def __getitem__(self, slot):
+        """The id of the program in a slot."""
+        self._check(slot)
+        try:
+            return super().__getitem__(slot)
+        except KeyError:
+            raise MapError(f"Slot {_number(slot)} of this program array is empty.") from None
+
+    def __setitem__(self, slot, program):
+        """Put a program in: what b.load_func() gave, or a file descriptor."""
+        self._check(slot)
+        fd = getattr(program, "fd", getattr(program, "value", program))
+        if not isinstance(fd, int):
+            raise TypeError(
+                f"a program array takes what b.load_func(...) gives, not {type(program).__name__}"
+            )
+        try:
+            super().__setitem__(slot, program)
+        except Exception as e:
+            reason = os.strerror(ct.get_errno())
+            raise MapError(
+                f"The kernel does not take this program into slot {_number(slot)}: {reason}.",
+                fix=_NO_PROGRAM if ct.get_errno() == errno.EBADF else _OTHER_TYPE,
+            ) from e
+
+    def __delitem__(self, slot):
+        """Empty a slot."""
+        self[slot]  # MapError where it is empty already
+        super().__delitem__(slot)
+
+    def _check(self, slot):
+        self.bpf.funcs  # noqa: B018 - UnloadedError for a program that was unloaded
+        if not 0 <= _number(slot) < self.max_entries:
+            raise MapError(
+                f"This program array has no slot {_number(slot)}; it has {self.max_entries}: 0 to {self.max_entries - 1}.",
+                fix="more slots in BPF_PROG_ARRAY(name, slots)",
+            )
+
+
+_OTHER_TYPE = (
+    "a program array takes programs of one type only, that of the programs which jump through it: "
+    "load them all with the same one, as b.load_func(name, BPF.RAW_TRACEPOINT)"
+)
+_NO_PROGRAM = "load the program first, with b.load_func(...): that file descriptor is no program's"
+
+
+def _number(slot):
+    if not isinstance(number := getattr(slot, "value", slot), int):
+        raise TypeError(f"a slot of a program array is a number, not {type(slot).__name__}")
+    return number
+
+
 def guard(table):
-    """Make a perf or ring buffer of BCC's one of the classes above; other maps stay as they are."""
-    for ours in (RingBuf, PerfEventArray):
+    """Make a table of BCC's one of the classes above where there is one; others stay as they are."""
+    for ours in (RingBuf, PerfEventArray, ProgArray):
         if type(table) is ours.__mro__[1]:
             table.__class__ = ours
 

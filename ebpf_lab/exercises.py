@@ -6,12 +6,18 @@ import re
 import tempfile
 from dataclasses import dataclass
 
+from bcc.table import RingBuf
+
 from . import syscalls
 from .bpf import BPF
+from .buffers import BUFFERS, RingSource, buffer_of
 from .errors import LabError
 from .events import record
 from .hooks import attach, attached
 from .maps import to_frame
+from .records import RAW
+from .ring import HEADER
+from .testrun import fire
 from .workload import run
 
 
@@ -65,27 +71,43 @@ def check(name, program):
         # A blank more makes it a text of its own, so that it doesn't replace the learner's running copy.
         with BPF(text=program + " ", keep=True) as b:
             return _EXERCISES[name](b)
+    except _NotYet as e:
+        return Verdict(False, str(e))
     except (LabError, TimeoutError) as e:
         return Verdict(False, f"{type(e).__name__}: {e}", log=getattr(e, "log", ""))
 
 
+class _NotYet(Exception):
+    """What keeps an exercise from being tried at all."""
+
+
 def _odd_even(b):
     """`hello`, at execve, has one message for odd pids and another one for even pids."""
+    return _odd_even_of(b, b, "lines of other programs are among them")
+
+
+def _odd_even_events(b):
+    """The same in a buffer named output, with fields pid and message."""
+    return _odd_even_of(b, _buffer(b, "pid", "message"), "of all processes that were seen")
+
+
+def _odd_even_of(b, source, remark):
     attach(b, syscall="execve", fn_name="hello")
     pids = []
-    with record(b) as lines:
+    with record(source) as sent_by:
         while len({pid % 2 for pid in pids}) < 2:  # a busy machine may take every second pid away
             pids += run("/bin/true", times=24).pids
     said = {pid: set() for pid in pids}
-    for line in lines.lines:
-        if line.pid in said:  # other programs print too; their numbers don't make a message another one
-            said[line.pid].add(re.sub(r"\d+", "N", line.message).strip())
+    frame = sent_by.frame()
+    for pid, message in zip(frame.pid, frame.message, strict=True):
+        if pid in said:  # other programs print too; their numbers don't make a message another one
+            said[pid].add(re.sub(r"\d+", "N", message).strip())
     sent = f"{len(pids)} processes: pids {pids[0]} to {pids[-1]}"
     odd, even = ([said[pid] for pid in pids if pid % 2 == half] for half in (1, 0))
-    saw = f"odd pids: {_list(odd)}; even pids: {_list(even)} (lines of other programs are among them)"
+    saw = f"odd pids: {_list(odd)}; even pids: {_list(even)} ({remark})"
     silent = [pid for pid, messages in said.items() if not messages]
     if silent:
-        return Verdict(False, f"there was no line for pid {silent[0]}", sent, saw)
+        return Verdict(False, f"there was nothing for pid {silent[0]}", sent, saw)
     only_odd = set.intersection(*odd) - set.union(*even)
     only_even = set.intersection(*even) - set.union(*odd)
     if not (only_odd or only_even):
@@ -98,8 +120,7 @@ def _odd_even(b):
 
 def _chdir(b):
     """A program that attaches itself to chdir, and prints the folder's name."""
-    if not attached(b):
-        return Verdict(False, "the program is attached to nothing: TRACEPOINT_PROBE names its own hook")
+    _attached(b)
     with tempfile.TemporaryDirectory(prefix="folder-", dir="/tmp") as folder, record(b) as lines:
         went = run(["/bin/sh", "-c", f"cd {folder}"], times=5).pids
         stayed = run(["/bin/sh", "-c", ":"], times=5).pids
@@ -131,10 +152,7 @@ def _two_calls(b):
 
 def _every_call(b):
     """A program that attaches itself to the raw tracepoint sys_enter counts every call per uid."""
-    if "rawtracepoint:sys_enter" not in attached(b):
-        return Verdict(
-            False, "it is not attached to the raw tracepoint sys_enter: RAW_TRACEPOINT_PROBE does that"
-        )
+    _at_sys_enter(b)
     before = _counts(b).get(_NOBODY, 0)
     run(["/bin/sh", "-c", "cd /" + "; umask 022" * 100], times=7, uid=_NOBODY)
     count = _counts(b).get(_NOBODY, 0) - before
@@ -147,10 +165,7 @@ def _every_call(b):
 
 def _by_number(b):
     """The same, with the number of the system call as the key, for the whole machine."""
-    if "rawtracepoint:sys_enter" not in attached(b):
-        return Verdict(
-            False, "it is not attached to the raw tracepoint sys_enter: RAW_TRACEPOINT_PROBE does that"
-        )
+    _at_sys_enter(b)
     number, times = 100_000 + os.getpid(), 230  # no system call has this number, so nobody else calls it
     for _ in range(times):
         syscalls.call(number)
@@ -161,14 +176,77 @@ def _by_number(b):
     return Verdict(True, "each call is counted under its number", sent, saw)
 
 
+def _opened_files(b):
+    """A program sends pid and name of each file that is opened."""
+    output = _buffer(b, "pid", "name")
+    _attached(b)
+    with tempfile.TemporaryDirectory(prefix="files-", dir="/tmp") as folder:
+        files = [os.path.join(folder, name) for name in ("one", "two", "three")]
+        for file in files:
+            open(file, "w").close()
+        with record(output) as events:
+            pids = run(["/bin/cat", *files], times=5).pids
+    frame = events.frame()
+    named = {pid: set(frame[frame.pid == pid].name.astype(str)) for pid in pids}
+    sent = f"5 processes (first pid {pids[0]}), each of which opens {', '.join(files)}"
+    saw = f"from pid {pids[0]}: {_list([named[pids[0]]])}; {events!r}"
+    if missing := [(pid, file) for pid in pids for file in files if file not in named[pid]]:
+        return Verdict(False, f"no event of pid {missing[0][0]} names {missing[0][1]}", sent, saw)
+    return Verdict(True, "each file that a process opens is seen by its name", sent, saw)
+
+
+def _never_lose(b):
+    """A ring that holds what `burst` sends at 3,000 events a second while the reader is away for half a second."""
+    output, times = _buffer(b), 1500
+    if not isinstance(output, RingBuf):
+        return Verdict(False, "output is no ring buffer")
+    ring = RingSource(output, buffer_of(output).dtype)
+    try:
+        fire(b, "burst", times=times)
+        headers = ring.headers(times)
+        needed = sum(HEADER + (header.length + 7) // 8 * 8 for header in headers[:1]) * times
+        sent = f"{times:,} runs of burst while nobody reads"
+        saw = f"{len(headers):,} records in a ring of {ring.size:,} bytes"
+        if len(headers) < times:
+            return Verdict(False, f"{times - len(headers):,} events found no room", sent, saw)
+        if ring.size >= 2 * (needed + 1):
+            return Verdict(False, "nothing is lost, but half of the ring would do", sent, saw)
+        return Verdict(True, "there is room for all, and not more than it takes", sent, saw)
+    finally:
+        ring.close()
+
+
+def _buffer(b, *fields):
+    """The program's buffer `output`, whose events have these fields."""
+    output = b["output"]
+    if not isinstance(output, BUFFERS):
+        raise _NotYet("output is no perf or ring buffer: BPF_RINGBUF_OUTPUT(output, 16) makes one")
+    known = buffer_of(output).dtype.names
+    if fields and known == RAW.names:
+        raise _NotYet("no function sends a struct to output yet")
+    if missing := [field for field in fields if field not in known]:
+        raise _NotYet(f"the events of output have no field {missing[0]}; they have: {', '.join(known)}")
+    return output
+
+
+def _attached(b):
+    if not attached(b):
+        raise _NotYet("the program is attached to nothing: TRACEPOINT_PROBE names its own hook")
+
+
+def _at_sys_enter(b):
+    if "rawtracepoint:sys_enter" not in attached(b):
+        raise _NotYet("it is not attached to the raw tracepoint sys_enter: RAW_TRACEPOINT_PROBE does that")
+
+
 def _counts(b):
     """What a program's counter_table holds, whatever kind of map it is: {key: count}."""
     try:
         frame = to_frame(b["counter_table"])
     except TypeError as e:  # the learner's map is of a kind that can't be read
-        raise LabError(str(e)) from e
+        raise _NotYet(str(e)) from e
     if "key" not in frame:
-        raise LabError("the key of counter_table is not one number")
+        raise _NotYet("the key of counter_table is not one number")
     return dict(zip(frame.key.tolist(), frame[frame.columns[-1]].tolist(), strict=True))
 
 
@@ -186,5 +264,8 @@ _EXERCISES = {
     "two-calls": _two_calls,
     "every-call": _every_call,
     "by-number": _by_number,
+    "odd-even-events": _odd_even_events,
+    "opened-files": _opened_files,
+    "never-lose": _never_lose,
 }
 _NOBODY = 54321  # a user that no program of this machine runs as, so that its counts are ours alone

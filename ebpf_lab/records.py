@@ -53,8 +53,8 @@ class Store:
         self._size, self._ready = 0, 0  # records, and bytes of memory that was asked for
         self._memory, self._room = None, np.empty(0, dtype)
         if not dtype.hasobject:
-            # The kernel gives memory as it is written to. In small pages: in a VM it can take 80 ms
-            # until it has cleared large ones, and meanwhile a ring of 64 MiB overflows.
+            # The kernel gives memory as it is written to. In small pages: in a VM it took up to 7 ms to clear
+            # one of 2 MiB, slower than events can come, and so a ring of 64 MiB overflowed.
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
             self._memory = mmap.mmap(-1, most, flags=flags)
             with contextlib.suppress(OSError):

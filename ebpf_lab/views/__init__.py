@@ -1,4 +1,4 @@
-"""watch: what the kernel says, live on the screen.
+"""watch, draw: what the kernel says, live on the screen.
 
 The only place that imports widgets and matplotlib. It holds no kernel logic:
 a view looks at what events and maps read, and sets the traits that its
@@ -46,3 +46,28 @@ def watch(source, key=None):
     view = View.shown_for(*of)
     view.running = True
     return view
+
+
+def draw(ring, fire=None):
+    """Draw a ring buffer live, ``draw(b["output"], fire="burst")``; returns a widget, the same one for each call.
+
+    What moves is the kernel's memory: the reader's and the writer's positions, in bytes, and the
+    records between them, read from the buffer's own pages ten times a second. While it is drawn,
+    the slider says how fast records are read, at first not at all, and Read one reads one;
+    the end of a record() block still reads all. ``fire`` names a function of the program that Write one
+    runs once in the kernel, with BPF_PROG_TEST_RUN. Where a callback reads the buffer, you can only look.
+
+    Drops are what the program counts in its map ``lost``. The view ends with its program. ``str()`` gives it as text.
+    Raises TypeError for what is no ring buffer, LabError where the program has no such
+    function, VerifierError, and MapError for a ``lost`` that is no array.
+    """
+    if isinstance(ring, PerfEventArray):
+        raise TypeError(
+            "draw() takes a ring buffer. This is a perf buffer: one for each CPU, so that there is no one ring "
+            'to draw. BPF_RINGBUF_OUTPUT makes a ring buffer; record(b["output"]) reads both.'
+        )
+    if not isinstance(ring, RingBuf):
+        raise TypeError(f'draw() takes a ring buffer, draw(b["output"]), not {type(ring).__name__}.')
+    from .ring import RingView
+
+    return RingView.shown_for(ring, fire)

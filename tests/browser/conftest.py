@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +48,14 @@ class Lab:
             }""",
             timeout=timeout,
         )
+
+    def run_cell(self, text, timeout=60_000):
+        """Run the code cell whose source has ``text``, and wait for its end."""
+        cell = self.cell(text)
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=timeout)
+        return cell
 
     def cell(self, text):
         """The code cell whose source has ``text``."""

@@ -1,7 +1,5 @@
 """Chapter 1 in a real browser: what a learner sees."""
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
@@ -29,10 +27,7 @@ def test_chapter_one_runs_and_its_live_lines_are_seen(hello):
 def test_the_live_view_shows_pids_and_obeys_its_buttons(hello):
     page = hello.page
     for text in ("import BPF", "%%bpf program", "b = BPF(text=program)", "hook = attach", "watch(b)"):
-        cell = hello.cell(text)
-        cell.locator(".jp-InputArea-editor").click()
-        page.keyboard.press("Control+Enter")
-        expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+        hello.run_cell(text)
     view = page.locator(".ebpf-stream")
     view.scroll_into_view_if_needed()
     filter_, toggle = view.get_by_label("Filter"), view.locator(".toggle")

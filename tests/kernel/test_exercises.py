@@ -30,7 +30,7 @@ def test_a_message_with_the_pid_in_it_is_not_another_message(hello):
 
 def test_a_program_that_prints_for_odd_pids_only_is_not_yet_a_solution():
     verdict = check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
-    assert not verdict and ("no line for pid" in verdict.why or "even pids got no message" in verdict.why)
+    assert not verdict and ("nothing for pid" in verdict.why or "even pids got no message" in verdict.why)
 
 
 def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
@@ -94,3 +94,68 @@ def test_every_exercise_is_in_a_notebook_and_solved():
     for name in exercises._EXERCISES:
         for folder in (notebooks, notebooks / "solutions"):
             assert any(f'check(\\"{name}\\"' in path.read_text() for path in folder.glob("*.ipynb")), name
+
+
+EVENTS = """
+BPF_RINGBUF_OUTPUT(output, 16);
+struct data_t { u32 pid; char message[12]; };
+int hello(void *ctx) {
+  struct data_t data = { .pid = bpf_get_current_pid_tgid() >> 32 };
+  __builtin_memcpy(&data.message, "same", 5);
+  output.ringbuf_output(&data, sizeof(data), 0);
+  return 0;
+}
+"""
+FILES = """
+BPF_PERF_OUTPUT(output);
+struct data_t { u32 pid; char name[64]; };
+TRACEPOINT_PROBE(syscalls, sys_enter_openat) {
+  struct data_t data = { .pid = bpf_get_current_pid_tgid() >> 32 };
+  bpf_probe_read_user_str(&data.name, sizeof(data.name), args->filename);
+  output.perf_submit(args, &data, sizeof(data));
+  return 0;
+}
+"""
+ROOMY = """
+BPF_RINGBUF_OUTPUT(output, PAGES);
+struct event { u64 time; char text[32]; };
+int burst(struct __sk_buff *skb) {
+  struct event event = {bpf_ktime_get_ns()};
+  output.ringbuf_output(&event, sizeof(event), 0);
+  return 0;
+}
+"""
+
+
+def test_messages_in_a_buffer_are_told_apart_too():
+    assert "the same message" in check("odd-even-events", EVENTS).why
+    assert check("odd-even-events", EVENTS.replace("__builtin_memcpy", "if (data.pid % 2) __builtin_memcpy"))
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (EVENTS.replace("BPF_RINGBUF_OUTPUT(output, 16)", "BPF_HASH(output, u64, u64)").replace(
+            "output.ringbuf_output(&data, sizeof(data), 0);", ""), "no perf or ring buffer"),
+        (EVENTS.replace("message", "words"), "no field message; they have: pid, words"),
+        (EVENTS.replace("output", "events", 1), "CompileError"),
+        (EVENTS.replace("hello", "bye"), "no function named 'hello'"),
+    ],
+)  # fmt: skip
+def test_a_buffer_of_another_form_is_not_yet_with_the_reason(program, why):
+    assert why in check("odd-even-events", program).why
+
+
+def test_the_opened_files_are_found_by_name():
+    assert check("opened-files", FILES)
+    assert "no event of pid" in check("opened-files", FILES.replace("bpf_probe_read_user_str", "//")).why
+    assert "attached to nothing" in check("opened-files", EVENTS.replace("message", "name")).why
+
+
+@pytest.mark.parametrize(
+    ("pages", "done", "why"),
+    [(16, False, "found no room"), (32, True, "room for all"), (64, False, "half of the ring")],
+)
+def test_the_ring_that_never_loses_is_neither_too_small_nor_too_large(pages, done, why):
+    verdict = check("never-lose", ROOMY.replace("PAGES", str(pages)))
+    assert bool(verdict) == done and why in verdict.why

@@ -78,11 +78,10 @@ class BufferReader(Reader):
             self._lost = self.lost()
 
     def _idle(self):
-        if self._source is not None:
+        if self._source is not None and not self.paced:  # whoever paces it still holds the buffer
             self._source.close()
             self._source = None
-            if not self.paced:  # else draw() still holds the buffer
-                self.table.bpf.readers.pop(self.table.map_fd, None)
+            self.table.bpf.readers.pop(self.table.map_fd, None)
 
     def _batches(self, until):
         if isinstance(self._source, PerfBuffers):

@@ -52,7 +52,7 @@ class Ring:
         self._heads = memoryview(self._data).cast("I")  # one element of it costs a third of numpy's
 
     def close(self):
-        """Unmap. May be called twice."""
+        """Unmap."""
         self._heads.release()
         del self._consumer, self._producer, self._data, self._words
         for mapped in self._maps:

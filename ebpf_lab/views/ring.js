@@ -2,7 +2,6 @@
 
 const RI = 132, RO = 168, ROUND = Math.PI * (RI + RO);  // of the ring, in units of the picture: its edges, once round
 const SEEN = 3;  // units that a record must have to be drawn as one of its own
-const UNITS = ["bytes", "KiB", "MiB", "GiB"];
 const STATES = { ready: "ready", busy: "busy: the reader waits", discarded: "discarded: skipped" };
 
 const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
@@ -16,8 +15,8 @@ const shape = (parent, tag, attributes, text = "") => {
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const count = number => number.toLocaleString("en");
 const short = bytes => {
-  const unit = bytes ? Math.min(3, Math.floor(Math.log2(bytes) / 10)) : 0;
-  return bytes ? `${count(bytes / 1024 ** unit)} ${UNITS[unit]}` : "0";
+  const unit = Math.floor(Math.log2(bytes || 1) / 10);
+  return `${count(bytes / 1024 ** unit)} ${["", "KiB", "MiB", "GiB"][unit]}`.trim();
 };
 
 function table(parent, className, heads, rows) {
@@ -33,35 +32,33 @@ function table(parent, className, heads, rows) {
 }
 
 function render({ model, el }) {
-  const id = `ebpf-ring-${Math.random().toString(36).slice(2)}`;
-  const { size } = model.get("shown");
+  const id = `ebpf-ring-${Math.random().toString(36).slice(2)}`, { size } = model.get("shown");
   el.classList.add("ebpf-ring");
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Ring buffer, live");
+  Object.assign(el, { role: "group", ariaLabel: "Ring buffer, live" });
   // JupyterLab would take the slider's arrow keys, and Enter on a button.
   el.addEventListener("keydown", event => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) event.stopPropagation(); });
 
   const bar = element("div", "bar");
   const write = element("button", "write"), read = element("button", "read", "Read one");
   const label = element("label", "pace", "Reader ");
-  const slider = Object.assign(element("input", ""), { type: "range", min: 0, max: model.get("stops").length - 1, step: 1 });
+  const slider = Object.assign(element("input", ""), { type: "range", max: model.get("stops").length - 1, ariaLabel: "How fast the reader reads" });
   const pace = element("span", "value");
   label.append(slider, pace);
+  write.title = "Runs the program once, with BPF_PROG_TEST_RUN";
   bar.append(write, read, label);
-  const note = element("div", "note");
-  note.setAttribute("role", "status");
+  const note = Object.assign(element("div", "note"), { role: "status" });
   const body = element("div", "body"), side = element("div", "side");
 
   const svg = shape(body, "svg", { viewBox: "-236 -204 472 408", role: "img" });
-  const hatch = (name, path, colour) => {
+  const hatch = (name, d, colour) => {
     const pattern = shape(shape(svg, "defs", {}), "pattern", { id: `${id}-${name}`, width: 6, height: 6, patternUnits: "userSpaceOnUse" });
-    shape(pattern, "path", { d: path, class: colour });
+    shape(pattern, "path", { d, ...colour });
     return `url(#${id}-${name})`;
   };
+  const over = { stroke: "#fff", "stroke-width": 1.5 };
   const fills = {
-    read: hatch("read", "M-1 1l2 -2M0 6l6 -6M5 7l2 -2", "faint"),
-    busy: hatch("busy", "M0 0V6M3 0V6", "over"),
-    discarded: hatch("discarded", "M0 0l6 6M0 6l6 -6", "over"),
+    read: hatch("read", "M-1 1l2 -2M0 6l6 -6M5 7l2 -2", { stroke: "currentColor", "stroke-opacity": 0.35 }),
+    busy: hatch("busy", "M0 0V6M3 0V6", over), discarded: hatch("discarded", "M0 0l6 6M0 6l6 -6", over),
   };
   const parts = Object.fromEntries(["read", "unread", "busy", "discarded", "heads"].map(name =>
     [name, shape(svg, "path", { class: name, fill: fills[name] ?? "" })]));
@@ -76,7 +73,7 @@ function render({ model, el }) {
   const scale = [0, 1, 2, 3].map(quarter => {
     shape(svg, "path", { d: `M0 ${-RO}v-5`, class: "edge", transform: `rotate(${quarter * 90})` });
     const [x, y] = [[0, -RO - 14], [RO + 10, 0], [0, RO + 14], [-RO - 10, 0]][quarter];
-    return shape(svg, "text", { x, y, class: `scale q${quarter}` }, short(quarter * size / 4));
+    return shape(svg, "text", { x, y, class: "scale", style: `text-anchor: ${["middle", "start", "middle", "end"][quarter]}` }, short(quarter * size / 4));
   });
   const hand = (name, from, out, rx, ry) => {  // it stands on the inner or outer edge; its name goes round on an ellipse
     const group = shape(svg, "g", { class: `hand ${name}` }), text = shape(svg, "text", { class: "name" }, name);
@@ -90,9 +87,8 @@ function render({ model, el }) {
     };
   };
   const turnReader = hand("reader", RI, -1, RI - 40, RI - 24), turnWriter = hand("writer", RO, 1, RO + 40, RO + 24);
-  const [waiting, of, number] = [[-26, "waiting"], [-5, "of"], [14, "records"]].map(([y, name]) => shape(svg, "text", { y, class: name }));
   shape(svg, "rect", { x: -58, y: 28, width: 116, height: 22, rx: 11 });
-  const lost = shape(svg, "text", { y: 39, class: "lost" });
+  const middle = [[-26, "waiting"], [-5, "of"], [14, "records"], [39, "lost"]].map(([y, name]) => shape(svg, "text", { y, class: name }));
 
   const swatched = (text, names) => {
     const made = element("span", ""), svg = shape(made, "svg", { viewBox: "0 0 22 12", class: "swatch", "aria-hidden": "true" });
@@ -103,7 +99,7 @@ function render({ model, el }) {
   };
   const sums = table(side, "parts", ["part of the ring", "bytes"], [
     ["written, not read yet", "unread"], ["its headers, 8 bytes a record", "unread", "heads"], ["busy: not committed yet", "unread", "busy"],
-    ["discarded by the program", "unread", "discarded"], ["read, until written over", "read"], ["free: never written", ""],
+    ["discarded by the program", "unread", "discarded"], ["read, until written over", "read"], ["free: never written"],
   ].map(([text, ...names]) => [swatched(text, names), ""]));
   const places = table(side, "hands", ["position, in bytes", "writer", "reader"],
     [["since the ring was made", "", ""], [`in the ring of ${count(size)}`, "", ""], ["times round", "", ""]]);
@@ -132,10 +128,8 @@ function render({ model, el }) {
       const apart = Math.abs(writer % size / size * 4 - quarter);
       text.style.opacity = Math.min(apart, 4 - apart) < 0.16 ? 0 : "";
     });
-    put(waiting, count(writer - reader));
-    put(of, `of ${short(size)} waiting`);
-    put(number, shown.waiting);
-    put(lost, shown.lost === null ? "drops not counted" : `${count(shown.lost)} dropped`);
+    const lost = shown.lost === null ? "drops not counted" : `${count(shown.lost)} dropped`;
+    [count(writer - reader), `of ${short(size)} waiting`, shown.waiting, lost].forEach((text, n) => put(middle[n], text));
     svg.classList.toggle("lossy", shown.lost > 0);
     if (shown.lost > dropped) {
       svg.classList.add("dropping");
@@ -146,9 +140,9 @@ function render({ model, el }) {
     const headers = shown.every ? count(8 * shown.records.length) : "\u2013";
     [count(writer - reader), headers, ...bytes, count(reader - oldest), count(Math.max(0, size - writer))].forEach((sum, n) => put(sums[n][1], sum));
     [writer, reader].forEach((at, n) => [at, at % size, Math.floor(at / size)].forEach((bytes, m) => put(places[m][n + 1], count(bytes))));
-    next.forEach((cells, n) => {
-      const [at, length, state] = shown.records[n] ?? [];
-      (state ? [count(at), count(length), STATES[state]] : ["", "", ""]).forEach((text, m) => put(cells[m], text));
+    next.forEach((cells, row) => {
+      const [at, length, state] = shown.records[row] ?? [];
+      cells.forEach((cell, n) => put(cell, state ? [count(at), count(length), STATES[state]][n] : ""));
     });
     clearTimeout(speaking);  // a screen reader hears the figures once a second at most
     speaking = setTimeout(() => { spoken = Date.now(); svg.setAttribute("aria-label", shown.alt); }, Math.max(0, spoken + 1000 - Date.now()));
@@ -157,11 +151,10 @@ function render({ model, el }) {
     const shown = model.get("shown"), stop = model.get("stops")[model.get("pace")];
     write.hidden = !model.get("fire");
     put(write, `Write one: ${model.get("fire")}()`);
-    write.title = "Runs the program once in the kernel, with BPF_PROG_TEST_RUN";
     write.disabled = shown.ended;
     read.disabled = slider.disabled = shown.ended || shown.held;
     slider.value = model.get("pace");
-    slider.setAttribute("aria-valuetext", stop);
+    slider.ariaValueText = stop;
     put(pace, shown.held ? "is a callback" : stop);
     const [writes, reads, done] = shown.done;
     const late = [[model.get("writes") - writes, "write"], [model.get("reads") - reads, "read"]].filter(([n]) => n > 0)

@@ -57,10 +57,9 @@ class RingView(anywidget.AnyWidget):
             self._held = f"The records go to {by}, at each b.ring_buffer_poll(): here you can only look."
         self._bpf, self._ring, self._made = table.bpf, Ring(table.map_fd), time.monotonic()
         self._note, self._said = self._held, ""  # said until the next click, and until something moves
-        self._seen, self._budget, self._ended = (0, 0, []), 0, False
-        self._lock = threading.Lock()  # between the thread and the buttons
+        self._seen, self._settled, self._budget, self._ended = (0, 0, []), False, 0, False
+        self._stop, self._lock = threading.Event(), threading.Lock()  # between the thread and the buttons
         self.look()
-        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ring view", daemon=True)
         self._thread.start()
         self._bpf.at_close.append(self._unload)
@@ -84,14 +83,16 @@ class RingView(anywidget.AnyWidget):
                 self._said = ""
             elif not writer and time.monotonic() - self._made > QUIET:
                 self._said = "Nothing was written yet: Write one does, or what the program is attached to."
-            every = len(heads) <= DRAWN and bool(heads) == (reader < writer)
+            known = bool(heads) == (reader < writer)
+            self._settled = known and not any(head.busy for head in heads)
+            every = known and len(heads) <= DRAWN
             shown = {
                 "size": self._ring.size,
                 "reader": reader,
                 "writer": writer,
                 "records": [[h.position, h.length, _state(h)] for h in (heads if every else heads[:NEXT])],
                 "every": every,
-                "waiting": _count(heads) if heads or reader == writer else "too fast to count",
+                "waiting": _count(heads) if known else "too fast to count",
                 "lost": lost_of(self._bpf),
                 "note": self._note or self._said,
                 "held": bool(self._held),
@@ -104,7 +105,7 @@ class RingView(anywidget.AnyWidget):
         """-> the reader's position, the writer's, headers of what waits; none if they pass too fast to be read."""
         for _ in range(3):
             reader, writer = self._ring.positions()
-            if self._seen[:2] == (reader, writer) and not any(head.busy for head in self._seen[2]):
+            if self._settled and self._seen[:2] == (reader, writer):
                 return self._seen
             heads = self._ring.headers(COUNTED)
             if self._ring.positions()[0] == reader:  # else what was looked at may be written over by now
@@ -130,25 +131,21 @@ class RingView(anywidget.AnyWidget):
         """Read what a reader with that rate reads in so many seconds."""
         at, end = self._ring.positions()
         self._budget = min(self._budget + rate * seconds, rate if at < end else 1)
-        while self._reader and rate and at < end and self._budget >= 1:
-            taken = self._reader.step(None if rate == math.inf else int(self._budget))
+        before = None  # where it stood: no further where the next record is not committed yet
+        while self._reader and before != at < end and self._budget >= 1:
+            self._budget -= self._reader.step(None if rate == math.inf else int(self._budget)) or 1
             before, at = at, self._ring.positions()[0]
-            if at == before:  # the next one is not committed yet
-                return
-            self._budget -= taken or 1
 
-    @traitlets.observe("pace")
-    def _repace(self, _):
-        self._budget = 0
-
-    @traitlets.observe("writes", "reads")
-    def _step(self, change):
-        self._note, said = self._held, ""
+    @traitlets.observe("writes", "reads", "pace")
+    def _asked(self, change):
         if self._ended:
             return
+        self._note, said, self._budget = self._held, "", 0
+        step = {"writes": self._write, "reads": self._read}.get(change["name"])
+        times = change["new"] - change["old"] if step else 0  # several where a cell kept the kernel busy
         try:
-            for _ in range(change["new"] - change["old"]):  # more than one where a cell kept the kernel busy
-                said = self._write() if change["name"] == "writes" else self._read()
+            for _ in range(times):
+                said = step()
         except Exception as e:  # nobody would see it: a button has no cell to raise in
             self._note = f"{type(e).__name__}: {e}"
         self.look()
@@ -166,13 +163,13 @@ class RingView(anywidget.AnyWidget):
 
     def _read(self):
         """Read one record -> what there is to say of it."""
-        head = next(iter(self._ring.headers(1)), None)
+        heads = self._ring.headers(1)
         self._reader.step(1)
-        if not head:
+        if not heads:
             return "There was nothing to read."
-        if head.busy:
+        if heads[0].busy:
             return "The next record was reserved, and not committed yet: the reader waits for it."
-        return "The program had discarded that record: the reader skipped it." if head.discarded else ""
+        return "The program had discarded that record: the reader skipped it." if heads[0].discarded else ""
 
     def _unload(self):
         self._stop.set()

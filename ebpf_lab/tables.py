@@ -93,6 +93,8 @@ class PerfEventArray(bcc_table.PerfEventArray):
 class ProgArray(bcc_table.ProgArray):
     """BCC's ProgArray; what can't be put in, taken out or read is a MapError that says why."""
 
+    changes = 0  # how often a slot was filled or emptied through this object
+
     def __getitem__(self, slot):
         """The id of the program in a slot."""
         self._check(slot)
@@ -104,6 +106,8 @@ class ProgArray(bcc_table.ProgArray):
     def __setitem__(self, slot, program):
         """Put a program in: what b.load_func() gave, or a file descriptor."""
         self._check(slot)
+        if hasattr(program, "bpf"):
+            program.bpf.funcs  # noqa: B018 - its number may be another program's, once it was unloaded
         fd = getattr(program, "fd", getattr(program, "value", program))
         if not isinstance(fd, int):
             raise TypeError(
@@ -117,11 +121,13 @@ class ProgArray(bcc_table.ProgArray):
                 f"The kernel does not take this program into slot {_number(slot)}: {reason}.",
                 fix=_NO_PROGRAM if ct.get_errno() == errno.EBADF else _OTHER_TYPE,
             ) from e
+        self.changes += 1
 
     def __delitem__(self, slot):
         """Empty a slot."""
         self[slot]  # MapError where it is empty already
         super().__delitem__(slot)
+        self.changes += 1
 
     def _check(self, slot):
         self.bpf.funcs  # noqa: B018 - UnloadedError for a program that was unloaded

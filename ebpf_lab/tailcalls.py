@@ -1,82 +1,111 @@
 """jump_table: what a program array holds, and how often each slot was jumped to."""
 
-import re
+from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
+import numpy as np
+from bcc import table as bcc_table
+from bcc.libbcc import lib
+
 from . import bpf
-from .errors import MapError
+from .errors import LabError, MapError
 from .maps import to_frame
+
+_INSTRUCTION = [("code", "u1"), ("registers", "u1"), ("offset", "i2"), ("value", "i4")]  # linux/bpf.h
+_LOAD, _MAP = 0x18, 1  # BPF_LD | BPF_IMM | BPF_DW, and as its source register: BPF_PSEUDO_MAP_FD
+
+_names = {}  # program id -> name, of each program seen; the kernel does not give an id twice
 
 
 class JumpTable(NamedTuple):
     """A program array at one moment."""
 
-    dispatchers: list[str]  # the functions whose C text jumps through it
+    name: str
+    dispatchers: list[str]  # the functions that jump through it
     size: int  # slots, filled or not
-    slots: dict[int, str]  # slot -> name of the program in it
-    jumps: dict[int, int] | None  # slot -> how often it was jumped to; None: the program doesn't count
-    empty: int | None  # how often a jump found its slot empty
+    slots: dict[int, str]  # filled slot -> name of the program in it
+    jumps: dict[int, int | None] | None  # filled slot -> how often it was jumped to; None: nobody counts
+    empty: int | None  # how often a jump found its slot empty; None: nobody counts
 
 
-def jump_table(table):
+def jump_table(table, slots=None):
     """Look at the program array ``table``.
 
     The kernel's statistics leave out programs that were reached by a tail call. So the counts are
     the program's own: from its map ``jumps``, a u64 array or per-CPU array by slot, with one
     entry more for jumps to empty slots.
+
+    A program array can't be read in bulk: it takes a system call for each slot. ``slots``, of an
+    earlier look, spares them where only the counts are wanted.
+
+    Raises TypeError for what is no program array, MapError where ``jumps`` is no array of numbers,
+    and UnloadedError for an unloaded program.
     """
+    if not isinstance(table, bcc_table.ProgArray):
+        raise TypeError(f"jump_table() takes a program array, as b['syscall'], not {type(table).__name__}")
     program = table.bpf
-    frame = to_frame(table)
-    names = _names()
-    slots = {
-        int(slot): names.get(int(id), f"program id {id}")
-        for slot, id in zip(frame.key, frame.value, strict=True)
-    }
     counts = _counts(program)
+    if slots is None:
+        slots = _slots(table)
     return JumpTable(
+        lib.bpf_table_name(program.module, table.map_id).decode(),
         _dispatchers(program, table),
         table.max_entries,
         slots,
-        None if counts is None else {slot: counts.get(slot, 0) for slot in slots},
+        None if counts is None else {slot: counts.get(slot) for slot in slots},
         None if counts is None else counts.get(table.max_entries),
     )
 
 
-def _names():
-    """{program id: name} of all that is loaded in this Python."""
-    found = {}
-    for program in bpf.loaded():
-        for name, function in program.funcs.items():
-            with open(f"/proc/self/fdinfo/{function.fd}") as info:
-                found |= {int(line.split()[1]): name.decode() for line in info if line.startswith("prog_id:")}
-    return found
+def _slots(table):
+    """{filled slot: program's name}; with its id where another program in the table has the same name."""
+    frame = to_frame(table)
+    names = {id: _name(id) for id in frame.value.tolist()}
+    same = Counter(names.values())
+    return {
+        slot: names[id] if same[names[id]] == 1 else f"{names[id]} (id {id})"
+        for slot, id in zip(frame.key.tolist(), frame.value.tolist(), strict=True)
+    }
+
+
+def _name(id):
+    """The name of the program with that id, as far as a BPF of this Python has or had it loaded."""
+    if id not in _names:
+        for program in bpf.loaded():
+            with suppress(LabError):  # it is being unloaded
+                for name, function in list(program.funcs.items()):
+                    with suppress(OSError), open(f"/proc/self/fdinfo/{function.fd}") as info:
+                        ids = [int(line.split()[1]) for line in info if line.startswith("prog_id:")]
+                        _names.update(dict.fromkeys(ids, name.decode()))
+    return _names.get(id, f"program id {id}")
 
 
 def _counts(program):
     try:
-        frame = to_frame(program["jumps"])
+        table = program["jumps"]
     except MapError:
         return None
-    return dict(zip(frame.key.tolist(), frame[frame.columns[-1]].tolist(), strict=True))
+    if isinstance(table, bcc_table.Array | bcc_table.PerCpuArray):
+        frame = to_frame(table)
+        numbers = frame[frame.columns[-1]]
+        if frame.columns[-1] in ("value", "total") and numbers.dtype.kind in "iu":
+            return dict(enumerate(numbers.tolist()))
+    raise MapError(
+        "The map named jumps counts jumps, so it must be an array with a number for each slot.",
+        fix="BPF_ARRAY(jumps, u64, slots + 1), or another name for the map",
+    )
 
 
 def _dispatchers(program, table):
-    """The functions of the program whose text has NAME.call(...)."""
-    name = next(name for name, known in program.tables.items() if known is table)
-    name = name.decode() if isinstance(name, bytes) else name
-    found = {}
-    for jump in re.finditer(rf"\b{re.escape(name)}\s*\.\s*call\s*\(", program.source):
-        heads = re.findall(r"^\w[\w\s*]*?(\w+)\s*\(([^;{}]*)\)\s*\{", program.source[: jump.start()], re.M)
-        if heads:
-            head, arguments = heads[-1]
-            found[_function(head, arguments)] = None
-    return list(found)
+    """The functions whose bytecode has the array's file descriptor: a program can only jump through it.
+
+    Their text would not tell: a jump may stand in a static function, which is inlined, or in a comment.
+    """
+    return [name for name in program.functions if _refers(program.dump_func(name.encode()), table.map_fd)]
 
 
-def _function(head, arguments):
-    """BCC's name of a function whose head is a macro, as RAW_TRACEPOINT_PROBE(sys_enter)."""
-    if head == "RAW_TRACEPOINT_PROBE":
-        return f"raw_tracepoint__{arguments.strip()}"
-    if head == "TRACEPOINT_PROBE":
-        return "tracepoint__" + "__".join(map(str.strip, arguments.split(",")))
-    return head
+def _refers(code, map_fd):
+    code = np.frombuffer(code, _INSTRUCTION)
+    is_map = (code["code"] == _LOAD) & (code["registers"] >> 4 == _MAP)
+    return bool((is_map & (code["value"] == map_fd)).any())

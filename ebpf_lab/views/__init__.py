@@ -5,7 +5,7 @@ a view looks at what events and maps read, and sets the traits that its
 JavaScript draws.
 """
 
-from bcc.table import PerfEventArray, RingBuf, TableBase
+from bcc.table import PerfEventArray, ProgArray, RingBuf, TableBase
 
 from ..bpf import BPF
 
@@ -24,6 +24,12 @@ def watch(source, key=None):
     other word. Without it, the program's own text is asked: the name of the variable that it
     looks the map up with.
 
+    ``watch(b["syscall"])``, of a program array: a picture of the jump table, the dispatcher, the
+    filled slots and the programs in them, how often each slot was jumped to and how often a jump
+    found its slot empty, and the last jump. The counts are read from the program's map ``jumps``,
+    BPF_ARRAY(jumps, u64, slots + 1) with the empty ones last. ``key="syscall"`` says that slots are numbers of
+    system calls; without it, the array's name or the variable given to its call() does.
+
     A view goes on while other cells run, and ends with its program. ``str()`` gives
     it as text, for where widgets can't be shown. Raises what record() or to_frame() raise.
     """
@@ -35,6 +41,10 @@ def watch(source, key=None):
         from .stream import BufferView as View
 
         of = (source,)
+    elif isinstance(source, ProgArray):
+        from .jumps import JumpView as View
+
+        of = (source, key)
     elif isinstance(source, TableBase):
         from .map import MapView as View
 

@@ -74,20 +74,24 @@ class MapView(anywidget.AnyWidget):
             )
             self.shown = {name: shown[name] for name in ("heads", "rows", "more", "note", "running")} | drawn
 
-    def _bars(self, counts, now):
+    def _changes(self, counts, now):
+        """How much a key's count changed in the last second, a function."""
         self._past.append((now, counts))
         while len(self._past) > 2 and self._past[1][0] < now - 1:
             self._past.popleft()
         then, before = self._past[0]
         seconds = max(now - then, 1)
+        return lambda key: round((counts[key] - before.get(key, 0)) / seconds) if before else 0
+
+    def _bars(self, counts, now):
+        change = self._changes(counts, now)
         # Largest first; but two that differ by less than a tenth stay as they are, so that bars don't jump.
         place = {key: n for n, key in enumerate(self._order)}
         self._order = sorted(
             counts, key=lambda k: (-_tenths(counts[k]), place.get(k, len(place)), -counts[k], k)
         )
         top = self._order[:TOP]
-        changes = {key: round((counts[key] - before.get(key, 0)) / seconds) if before else 0 for key in top}
-        bars = [(_label(key, self._key), int(counts[key]), changes[key]) for key in top]
+        bars = [(_label(key, self._key), int(counts[key]), change(key)) for key in top]
         rows = [[label, f"{count:,}", f"{change:+,}"] for label, count, change in bars]
         more = len(counts) - len(top)
         return {

@@ -1,0 +1,151 @@
+"""A program array, live: the dispatcher, the slots it jumps through, and the programs in them."""
+
+import re
+import time
+from pathlib import Path
+
+import traitlets
+
+from ..tailcalls import jump_table
+from .map import TOP, MapView, _syscall
+
+REREAD = 2  # seconds after which slots are read again: others than this Python may have filled them
+EMPTY = -1  # stands for all empty slots among the counts
+
+
+class JumpView(MapView):
+    """The widget of watch(b["syscall"]), of a program array."""
+
+    _esm = Path(__file__).with_name("jumps.js")
+    _css = Path(__file__).with_name("jumps.css")
+
+    # name, filled, dispatchers, heads, rows ([slot, system call, count, a second, lit, target]), empty (such a
+    # row), targets, hint, more, alt, note, running
+    shown = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, table, key):
+        self._slots, self._seen, self._due = None, None, 0
+        self._counts, self._lit = None, set()
+        self._alt, self._told = "", 0
+        super().__init__(table, key or _key_of(table))
+
+    def look(self):
+        """Read the counts once, and the slots where they may have changed; show what changed."""
+        now, changes = time.monotonic(), self._table.changes
+        if changes != self._seen or now > self._due:
+            self._slots, self._seen, self._due = None, changes, now + REREAD
+        table = jump_table(self._table, self._slots)
+        self._slots = table.slots
+        shown = self._picture(table, now)
+        # The picture changes ten times a second; nobody can listen to that.
+        if now - self._told >= 1 or not self.running:
+            self._alt, self._told = _alt(shown, self._key), now
+        shown["alt"] = self._alt
+        if shown != self._last:
+            self.shown = self._last = shown
+
+    def _picture(self, table, now):
+        counts = {slot: count for slot, count in (table.jumps or {}).items() if count is not None}
+        if table.empty is not None:
+            counts[EMPTY] = table.empty
+        before = self._counts
+        self._counts = (before or {}) | counts  # an emptied slot may be filled again
+        change = self._changes(self._counts, now)
+        taken = set() if before is None else {slot for slot in counts if counts[slot] > before.get(slot, 0)}
+        # Lit until the next jump, or until its slot leads elsewhere.
+        self._lit = {(slot, table.slots[slot]) for slot in taken - {EMPTY}} or self._lit & table.slots.items()
+        top = sorted(sorted(table.slots, key=lambda slot: (-counts.get(slot, 0), slot))[:TOP])
+        targets = list(dict.fromkeys(table.slots[slot] for slot in top))
+
+        def row(slot, lit, *target):
+            if slot not in counts:
+                return [str(slot), self._label(slot), "not counted", "", False, *target]
+            per_second = f"{change(slot):+,}" if change(slot) else "0"
+            return [str(slot), self._label(slot), f"{counts[slot]:,}", per_second, lit, *target]
+
+        more = len(table.slots) - len(top)
+        return {
+            "name": table.name,
+            "filled": f"{len(table.slots):,} of {table.size:,} slots filled",
+            "dispatchers": table.dispatchers,
+            "heads": ["slot" if self._key == "syscall" else self._key, self._names, "jumps", "a second"],
+            "rows": [
+                row(slot, (slot, table.slots[slot]) in self._lit, targets.index(table.slots[slot]))
+                for slot in top
+            ],
+            "empty": row(EMPTY, EMPTY in taken),
+            "targets": targets,
+            "hint": "" if top else _HINT.format('syscall_nr("execve")' if self._names else 0),
+            "more": f"and {more:,} more" if more else "",
+            "note": self._note or _uncounted(table),
+            "running": self.running,
+        }
+
+    @property
+    def _names(self):
+        return "system call" if self._key == "syscall" else ""
+
+    def _label(self, slot):
+        return "empty slots" if slot == EMPTY else _syscall(slot) if self._names else ""
+
+    def __repr__(self):
+        shown = self.shown
+        rows = [[*shown["heads"], "program", ""]]
+        for *cells, lit, target in shown["rows"]:
+            rows.append([*cells, shown["targets"][target], "● last jump" if lit else ""])
+        _, _, *cells, lit = shown["empty"]
+        rows.append(["", "empty slots", *cells, "no jump", "● last miss" if lit else ""])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        right = (0, 2, 3)  # numbers
+        lines = [
+            "  ".join(
+                cell.rjust(width) if n in right else cell.ljust(width)
+                for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        if shown["more"]:
+            lines.insert(-1, shown["more"])
+        head = f"{shown['name']}: {shown['filled']}; {_dispatcher(shown)}"
+        return "\n".join([head, *lines, *filter(None, [shown["hint"], shown["note"]])])
+
+
+_HINT = "no slot is filled yet: calls[{}] = b.load_func(...)"
+
+
+def _key_of(table):
+    """'syscall' where the array's name, or the variable given to its call(), says that of its slots; else 'slot'."""
+    name = jump_table(table).name
+    given = re.search(rf"\b{name}\s*\.\s*call\s*\(\s*\w+\s*,\s*(?:\(\w+\)\s*)?(\w+)", table.bpf.source)
+    says = "syscall" in name or (given and re.search(r"syscall|opcode|(^|_)nr$", given[1]))
+    return "syscall" if says else "slot"
+
+
+def _uncounted(table):
+    if table.jumps is None:
+        return (
+            "Not counted: the kernel has no counts of tail calls. The program can count them: "
+            f"BPF_ARRAY(jumps, u64, {table.size + 1})."
+        )
+    if table.empty is None:
+        return (
+            f"For the empty slots the map jumps needs an entry more: BPF_ARRAY(jumps, u64, {table.size + 1})."
+        )
+    return ""
+
+
+def _dispatcher(shown):
+    return f"dispatcher: {', '.join(shown['dispatchers']) or 'none'}"
+
+
+def _alt(shown, key):
+    parts = [f"Jump table {shown['name']}: {shown['filled']}; {_dispatcher(shown)}."]
+    kind = "Slot" if key == "syscall" else key.capitalize()
+    for slot, name, count, _, lit, target in shown["rows"]:
+        jumps = count if count == "not counted" else f"{count} jump{'s'[count == '1' :]}"
+        parts.append(
+            f"{kind} {slot}{name and f' ({name})'} to {shown['targets'][target]}: "
+            f"{jumps}{', last jump' if lit else ''}."
+        )
+    parts += filter(None, [shown["more"] and f"{shown['more']}.", shown["hint"] and f"{shown['hint']}."])
+    return " ".join([*parts, f"Empty slots: {shown['empty'][2]}."])

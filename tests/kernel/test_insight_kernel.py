@@ -1,0 +1,312 @@
+"""look() against bpftool's dump of the same program, objdump, and known numbers of runs."""
+
+import ctypes as ct
+import json
+import os
+import platform
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ebpf_lab import BPF, LabError, UnloadedError, attach, proginfo
+from ebpf_lab.bytecode import instructions
+from ebpf_lab.insight import look
+from ebpf_lab.syscalls import bpf
+
+ROOT = Path(__file__).parents[2]
+MANY = """
+BPF_HASH(numbers);
+BPF_ARRAY(slots, u64, 3);
+BPF_PERCPU_ARRAY(mine, u64, 2);
+BPF_RINGBUF_OUTPUT(events, 4);
+BPF_PROG_ARRAY(calls, 300);
+
+int hello(void *ctx) {
+  u64 uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+  int one = 1;
+  u64 *p = numbers.lookup(&uid);
+  if (p != 0)
+    *p /= 3;
+  p = slots.lookup(&one);
+  if (p != 0)
+    __sync_fetch_and_add(p, 1);
+  p = mine.lookup(&one);
+  if (p != 0)
+    *p += bpf_get_smp_processor_id();
+  events.ringbuf_output(&uid, sizeof(uid), 0);
+  char name[16];
+  bpf_get_current_comm(name, sizeof(name));
+  bpf_trace_printk("%s %d", name, -one);
+  calls.call(ctx, one);
+  return 0;
+}
+"""
+JUMPS = """
+BPF_PROG_ARRAY(calls, 10);
+int hello(void *ctx) { calls.call(ctx, 3); return 0; }
+int target(void *ctx) { return 0; }
+int other(void *ctx) { return 0; }
+"""
+
+
+def notebooks():
+    """The programs of the notebooks, by name and place."""
+    for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if magic := re.match(r"%%bpf (\w+)\n", cell.source):
+                yield pytest.param("\n" + cell.source[magic.end() :], id=f"{path.stem}-{magic[1]}")
+
+
+def load(b, name):
+    return b.load_func(name, BPF.TRACEPOINT if name.startswith("tracepoint__") else BPF.RAW_TRACEPOINT)
+
+
+def bpftool(fd, verb, *words):
+    command = ["bpftool", *verb.split(), "id", str(proginfo.of_program(fd).id), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def dumped(fd):
+    """{place: (text, line of BCC's rewriting, that line's text)}, by bpftool; helpers without their numbers."""
+    found, lineno, quoted = {}, 0, ""
+    for line in bpftool(fd, "prog dump xlated", "linum").splitlines():
+        if said := re.match(r"; (.*) \[file:.*main\.c line_num:(\d+) ", line):
+            quoted, lineno = said[1], int(said[2])
+        elif line.startswith("; "):
+            lineno, quoted = 0, ""
+        elif one := re.match(r"\s*(\d+): \(..\) (.*)$", line):
+            found[one[1]] = re.sub(r"#-?\d+$", "", one[2]), lineno, quoted.strip()
+    return found
+
+
+@pytest.mark.parametrize("text", [pytest.param(MANY, id="many"), *notebooks()])
+def test_every_instruction_and_its_line_are_as_bpftool_says(text):
+    try:
+        b = BPF(text=text)
+        functions = {name: load(b, name) for name in b.functions}
+    except LabError:
+        pytest.skip("a program that the notebook shows for its error, or that needs more than its text")
+    for name, function in functions.items():
+        expected, seen = dumped(function.fd), look(b, name).bytecode
+        assert {row.place: row.text for row in seen} == {place: one[0] for place, one in expected.items()}
+        source = [line.strip() for line in b.source.split("\n")]
+        for row in seen:
+            _, lineno, quoted = expected[row.place]
+            if lineno and source.count(quoted) == 1:  # a line that BCC left as it was
+                assert row.line == source.index(quoted) + 1, row
+        assert all(row.line for row in seen)
+
+
+@pytest.fixture
+def many():
+    b = BPF(text=MANY)
+    b.load_func("hello", BPF.RAW_TRACEPOINT)
+    return b
+
+
+def words_of(seen, text):
+    return [row.words for row in seen.bytecode if row.text.startswith(text)]
+
+
+def lines_of(rows, text):
+    return {row.line for row in rows if text in row.text}
+
+
+def lineno(text):
+    return next(n for n, line in enumerate(MANY.split("\n"), 1) if text in line)
+
+
+def test_lines_that_bcc_rewrote_are_the_learner_s_own(many):
+    seen = look(many, "hello")
+    assert lines_of(seen.bytecode, "call bpf_ringbuf_output") == {lineno("events.ringbuf_output")}
+    assert lines_of(seen.bytecode, "call bpf_trace_printk") == {lineno("bpf_trace_printk")}
+    assert lines_of(seen.bytecode, "call bpf_tail_call") == {lineno("calls.call")}
+    assert lines_of(seen.bytecode, "lock ") == {lineno("__sync_fetch_and_add")}
+    maps = {row.words: row.line for row in seen.bytecode if row.words.startswith("the map ")}
+    assert maps == {
+        "the map numbers": lineno("numbers.lookup"),
+        "the map slots": lineno("slots.lookup"),
+        "the map mine": lineno("mine.lookup"),
+        "the map events": lineno("events.ringbuf"),
+        "the map calls": lineno("calls.call"),
+    }
+
+
+def test_calls_jumps_and_the_verifier_s_own_work_are_said_in_words(many):
+    seen = look(many, "hello")
+    assert words_of(seen, "call bpf_trace_printk") == ["helper number 6"]
+    assert words_of(seen, "call bpf_tail_call") == ["helper number 12"]
+    assert "jump to " in words_of(seen, "if r")[0] and "atomic" in words_of(seen, "lock")[0]
+    # How a map is looked up is the kernel's choice; but each of the three is said to be that helper's work.
+    assert sum("bpf_map_lookup_elem" in f"{row.text} {row.words}" for row in seen.bytecode) == 3
+
+
+def test_the_program_s_own_instructions_are_not_said_to_be_the_verifier_s(many):
+    own = [row for row in look(many, "hello").bytecode if "put in by the verifier" not in row.words]
+    assert len(own) == len(instructions(many.dump_func("hello"))) - sum(
+        "in place of a call" in row.words for row in look(many, "hello").bytecode
+    )
+    looked_up = lineno("numbers.lookup") + 1  # its "if (p != 0)"
+    assert [row.text.split(" goto")[0] for row in own if row.line == looked_up] == ["if r0 == 0x0"]
+
+
+def test_the_machine_code_is_disassembled_as_objdump_does(many, tmp_path):
+    cpu = {"x86_64": ["-m", "i386:x86-64", "-M", "intel"], "aarch64": ["-m", "aarch64"]}[platform.machine()]
+    if not shutil.which("objdump"):
+        pytest.skip("no objdump here")
+    ((_, code),), file = proginfo.Program(many.funcs[b"hello"].fd).jited, tmp_path / "code"
+    file.write_bytes(code)
+    command = ["objdump", "-D", "-b", "binary", *cpu, file]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    expected = re.findall(r"^ +([0-9a-f]+):\t(?:[0-9a-f]{2,8} )+ *\t(\w+)", said, re.M)
+    assert [(row.place, row.text.split()[0]) for row in look(many, "hello").machine] == expected
+
+
+def test_machine_code_belongs_to_the_line_of_its_bytecode(many):
+    seen = look(many, "hello")
+    bytecode, machine = (
+        [line for line, _ in groupby(row.line for row in rows)] for rows in (seen.bytecode, seen.machine)
+    )
+    assert machine == bytecode
+
+
+def test_sizes_and_maps_are_those_that_bpftool_shows(many):
+    facts = dict(look(many, "hello").facts)
+    shown = json.loads(bpftool(many.funcs[b"hello"].fd, "-j prog show"))
+    assert facts["program"] == f"raw_tracepoint, id {shown['id']}"
+    assert f" {shown['bytes_xlated']} bytes; before" in facts["bytecode"]
+    assert facts["machine code"] == f"{shown['bytes_jited']} bytes"
+    assert len(shown["map_ids"]) == facts["maps"].count("(") == 5
+    assert "events (ringbuf, 16,384 bytes)" in facts["maps"] and "slots (array, 3 entries)" in facts["maps"]
+    assert facts["runs"].startswith("0 (counted since ")
+
+
+def test_runs_are_counted_from_the_first_call_on():
+    b = BPF(text="\nint hello(void *ctx) { return 0; }\n")
+    hook = attach(b, syscall="getpriority", fn_name="hello")
+    before = runs_of(b, "hello")
+    for _ in range(23):
+        os.getpriority(0, 0)
+    after = runs_of(b, "hello")
+    assert hook and re.fullmatch(r"0 \(counted since [\d:]{8}\)", before)
+    counted = re.fullmatch(r"(\d+), on average [\d,]+ ns each \(counted since ([\d:]{8})\)", after)
+    assert int(counted[1]) >= 23 and counted[2] in before
+    assert int(counted[1]) <= json.loads(bpftool(b.funcs[b"hello"].fd, "-j prog show"))["run_cnt"]
+
+
+def test_runs_by_tail_call_are_said_not_to_be_counted():
+    b = BPF(text=JUMPS)
+    b["calls"][3] = b.load_func("target", BPF.RAW_TRACEPOINT)
+    b.load_func("other", BPF.RAW_TRACEPOINT)
+    attach(b, raw_tracepoint="sys_enter", fn_name="hello")
+    runs_of(b, "hello")
+    os.getpriority(0, 0)
+    assert int(runs_of(b, "hello").partition(",")[0]) > 0
+    assert runs_of(b, "target") == "not counted by the kernel: reached by tail call"
+    assert runs_of(b, "other").startswith("0 (counted since ")
+
+
+def runs_of(b, name):
+    return dict(look(b, name).facts)["runs"]
+
+
+def test_the_kernel_s_setting_of_statistics_stays_and_counting_ends_with_the_program(many):
+    setting = Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = setting.read_text()
+    look(many, "hello")
+    look(many, "hello")
+    counting = [os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+    assert setting.read_text() == before and sum("bpf-stats" in link for link in counting) == 1
+    many.close()  # the descriptor goes with it: nothing_left_behind looks
+
+
+WITHOUT = """
+import sys
+from ebpf_lab import BPF
+from ebpf_lab.insight import look
+b = BPF(text=sys.argv[1])
+b.load_func("hello", BPF.RAW_TRACEPOINT)
+print(look(b, "hello"))
+"""
+
+
+def test_without_the_capability_the_setting_that_withholds_is_named():
+    restrict, paranoid = (
+        int(Path("/proc/sys/kernel", name).read_text()) for name in ("kptr_restrict", "perf_event_paranoid")
+    )
+    if restrict == 0 and paranoid <= 1:
+        pytest.skip("this kernel shows its addresses to everybody")
+    drop = ["setpriv", "--bounding-set=-syslog", "--inh-caps=-syslog"]
+    command = [*drop, sys.executable, "-c", WITHOUT, MANY]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"kernel.kptr_restrict is {restrict}, kernel.perf_event_paranoid {paranoid}" in said
+    assert "CAP_SYSLOG" in said and "call bpf_trace_printk  ; helper number 6" in said
+
+
+def test_a_function_that_is_not_there_or_not_loaded_is_an_error_that_says_so():
+    b = BPF(text=JUMPS)
+    with pytest.raises(LabError, match=r"(?s)no function named 'helo'.*did you mean 'hello'"):
+        look(b, "helo")
+    with pytest.raises(LabError, match=r"(?s)not loaded yet.*attach it first.*load_func\('hello'"):
+        look(b, "hello")
+
+
+def test_a_closed_program_is_an_error_that_says_so(many):
+    many.close()
+    with pytest.raises(UnloadedError, match=r"unloaded by b\.close"):
+        look(many, "hello")
+
+
+@pytest.mark.parametrize("arguments", [(None, "hello"), ("b", "hello")])
+def test_what_is_no_program_is_refused(arguments):
+    with pytest.raises(TypeError, match="takes a program"):
+        look(*arguments)
+
+
+def test_a_function_that_is_not_named_is_refused(many):
+    with pytest.raises(TypeError, match="name of a function"):
+        look(many, 5)
+
+
+class Load(ct.Structure):  # union bpf_attr, BPF_PROG_LOAD
+    _fields_ = [
+        ("prog_type", ct.c_uint32),
+        ("insn_cnt", ct.c_uint32),
+        ("insns", ct.c_uint64),
+        ("license", ct.c_uint64),
+        ("rest", ct.c_uint8 * 24),
+    ]
+
+
+# What BCC's compiler doesn't make: (opcode, dst, src, off, imm) of 32-bit arithmetic and jumps, of atomics ...
+RARE = [
+    (0xBF, 6, 1, 0, 0), (0xB7, 0, 0, 0, 0), (0xB7, 1, 0, 0, -7), (0xB4, 2, 0, 0, 5), (0x7A, 10, 0, -8, 77),
+    (0x62, 10, 0, -16, -1), (0x0C, 1, 2, 0, 0), (0xC4, 1, 0, 0, 3), (0x84, 1, 0, 0, 0), (0x87, 2, 0, 0, 0),
+    (0x37, 2, 0, 0, 3), (0x94, 2, 0, 0, 3), (0xAC, 1, 1, 0, 0), (0x5F, 1, 2, 0, 0), (0xBC, 3, 2, 0, 0),
+    (0xDC, 1, 0, 0, 16), (0xD4, 1, 0, 0, 32), (0xDC, 1, 0, 0, 64), (0xDB, 10, 1, -8, 0), (0xDB, 10, 1, -8, 0x40),
+    (0xDB, 10, 1, -8, 0x50), (0xC3, 10, 1, -8, 0xA0), (0xDB, 10, 1, -8, 0x01), (0xC3, 10, 1, -8, 0x41),
+    (0xDB, 10, 1, -8, 0xE1), (0xDB, 10, 2, -8, 0xF1), (0x71, 4, 10, -8, 0), (0x69, 4, 10, -8, 0),
+    (0x15, 1, 0, 1, 9), (0xB7, 3, 0, 0, 1), (0xA6, 1, 0, 1, 9), (0xB7, 3, 0, 0, 1), (0x1E, 1, 2, 1, 0),
+    (0xB7, 3, 0, 0, 1), (0x6D, 1, 2, 1, 0), (0xB7, 3, 0, 0, 1), (0xC5, 1, 0, 1, -2), (0xB7, 3, 0, 0, 1),
+    (0x45, 1, 0, 1, -2), (0xB7, 3, 0, 0, 1), (0x18, 5, 0, 0, -3), (0, 0, 0, 0, 9), (0xB7, 0, 0, 0, 0), (0x95, 0, 0, 0, 0),
+]  # fmt: skip
+
+
+def test_instructions_that_bcc_does_not_make_are_as_bpftool_says():
+    code = b"".join(struct.pack("<BBhi", op, src << 4 | dst, off, imm) for op, dst, src, off, imm in RARE)
+    text, licence = ct.create_string_buffer(code), ct.create_string_buffer(b"GPL")
+    socket_filter, prog_load = 1, 5  # linux/bpf.h
+    fd = bpf(prog_load, Load(socket_filter, len(RARE), ct.addressof(text), ct.addressof(licence)))
+    try:
+        seen = {str(one.place): str(one) for one in instructions(proginfo.Program(fd).xlated)}
+        assert seen == {place: text for place, (text, _, _) in dumped(fd).items()}
+        assert len(seen) > 30
+    finally:
+        os.close(fd)

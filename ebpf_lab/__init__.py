@@ -14,6 +14,7 @@ _HOME = {
     "watch": "views",
     "draw": "views",
     "to_frame": "maps",
+    "explain": "views",
     "run": "workload",
     "fire": "testrun",
     "check": "exercises",

@@ -23,7 +23,7 @@ ERRORS = [name for name in ebpf_lab.__all__ if name.endswith("Error")]
 
 
 def test_these_are_the_public_names():
-    assert VERBS == ["BPF", "attach", "record", "watch", "draw", "to_frame", "run", "fire", "check", "doctor"]
+    assert VERBS == ["BPF", "attach", "record", "watch", "draw", "to_frame", "explain", "run", "fire", "check", "doctor"]
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -56,8 +56,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_only_views_imports_widgets_and_modules_import_only_from_those_above():
-    order = ["interrupts", "errors", "tracefs", "headers", "diagnostics", "trial", "syscalls", "leftovers", "tables", "bpf", "hooks",
-             "testrun", "columns", "maps", "tailcalls", "records", "ring", "perf", "reader", "trace_pipe", "buffers", "events", "views", "workload", "checkup", "exercises", "magic"]  # fmt: skip
+    order = ["interrupts", "errors", "tracefs", "headers", "diagnostics", "trial", "syscalls", "leftovers", "bytecode", "proginfo", "tables", "bpf", "hooks",
+             "testrun", "columns", "maps", "tailcalls", "records", "ring", "perf", "reader", "trace_pipe", "buffers", "events",
+             "insight", "views", "workload", "checkup", "exercises", "magic"]  # fmt: skip
     files = [path for path in (ROOT / "ebpf_lab").glob("*.py") if path.stem != "__init__"]
     for path in [*files, ROOT / "ebpf_lab/views"]:
         text = path.read_text() if path in files else "".join(p.read_text() for p in path.glob("*.py"))
@@ -67,6 +68,7 @@ def test_only_views_imports_widgets_and_modules_import_only_from_those_above():
             .replace("from .map import", "")
             .replace("from .ring import RingView", "")
             .replace("from .jumps import", "")
+            .replace("from .program import", "")
         )
         above = set(order[: order.index(path.stem)])
         used = set(re.findall(r"^from \.(\w+) import", text, re.M))

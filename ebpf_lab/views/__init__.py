@@ -1,4 +1,4 @@
-"""watch, draw: what the kernel says, live on the screen.
+"""watch, draw, explain: what the kernel says, live on the screen, and what it made of a program.
 
 The only place that imports widgets and matplotlib. It holds no kernel logic:
 a view looks at what events and maps read, and sets the traits that its
@@ -81,3 +81,22 @@ def draw(ring, fire=None):
     from .ring import RingView
 
     return RingView.shown_for(ring, fire)
+
+
+def explain(bpf, name):
+    """Show what the kernel made of a loaded function: ``explain(b, "hello")``; returns a widget.
+
+    Three columns: the program's own text; the bytecode as the verifier left it; the machine
+    code as the JIT compiler left it, or what withholds it. What comes from one line has one colour and
+    that line's number, and is marked when one points at any of it. Above: sizes, maps, and the runs
+    that the kernel counted since the first explain() of this program. It is a picture of the
+    moment: call it again for newer counts. ``str()`` gives it as text.
+
+    Raises LabError where the program has no such function, or has not loaded it yet,
+    and UnloadedError for a program that was unloaded. Needs CAP_BPF; run counts need CAP_SYS_ADMIN,
+    the machine code and the names of the kernel's functions CAP_SYSLOG.
+    """
+    from ..insight import look
+    from .program import ProgramView
+
+    return ProgramView(look(bpf, name))

@@ -17,6 +17,8 @@ _HOME = {
     "explain": "views",
     "run": "workload",
     "fire": "testrun",
+    "syscall_nr": "syscalls",
+    "syscall_name": "syscalls",
     "check": "exercises",
     "doctor": "checkup",
     "LabError": "errors",

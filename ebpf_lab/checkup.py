@@ -49,6 +49,7 @@ _CAPABILITIES = {  # linux/capability.h; what is lost without it
     "bpf": (39, f"{_EVERY}: no program loads"),
     "perfmon": (38, f"{_EVERY}: no program loads"),
     "sys_admin": (21, "01_hello: bpftool lists no programs"),
+    "syslog": (34, "explain() shows no machine code"),
     "dac_read_search": (2, "01_hello: perhaps no trace pipe"),
     "dac_override": (1, "01_hello: one notebook at a time reads the trace pipe"),
     "setuid": (7, "02_maps: no workload of another user"),

@@ -48,9 +48,18 @@ def line_map(source, rewritten):
     new = [line.strip() for line in _lines(rewritten)]
     lines = {}
     for tag, i, i_end, j, j_end in SequenceMatcher(None, new, old, autojunk=False).get_opcodes():
-        if tag in ("equal", "replace") and j_end > j:
-            lines |= {i + k + 1: min(j + k, j_end - 1) + 1 for k in range(i_end - i)}
+        if tag == "equal":
+            lines |= {i + k + 1: j + k + 1 for k in range(i_end - i)}
+        elif tag == "replace":
+            lines |= _rewritten_lines(new, range(i, i_end), old, range(j, j_end))
     return lines
+
+
+def _rewritten_lines(new, changed, old, origin):
+    """The same for lines that differ: what BCC puts in, as a blank line after a brace, comes first."""
+    changed, origin = [n for n in changed if new[n]], [n for n in origin if old[n]] or [origin[0]]
+    added = max(0, len(changed) - len(origin))
+    return {n + 1: origin[max(0, k - added)] + 1 for k, n in enumerate(changed)}
 
 
 def compile_error(words, source, rewritten=""):

@@ -216,6 +216,70 @@ def _never_lose(b):
         ring.close()
 
 
+def _probe(b):
+    """A dispatcher that attaches itself to sys_enter jumps to `hello_exec` for each execve of user 12001."""
+    _at_sys_enter(b)
+    number = _put(b, "execve", "hello_exec")
+    run("/bin/true", times=23, uid=_WATCHED)
+    count = int(to_frame(b["jumps"]).value[number])
+    sent, saw = f"23 programs started as user {_WATCHED}", f"jumps has {count} for execve"
+    return Verdict(
+        count == 23, "each execve is a jump" if count == 23 else "not each execve was a jump", sent, saw
+    )
+
+
+def _own_target(b):
+    """`hello_chdir`, in the slot of chdir, counts its jumps and sends pid and name of the folder."""
+    output = _buffer(b, "pid", "name")
+    number = _put(b, "chdir", "hello_chdir")
+    b.attach_raw_tracepoint(tp="sys_enter", fn_name="hello")
+    with tempfile.TemporaryDirectory(prefix="folder-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        with record(output) as events:
+            pids = run(["/bin/sh", "-c", f"cd {folder}; cd /"], times=7, uid=_WATCHED).pids
+    frame, count = events.frame(), to_frame(b["jumps"]).value[number]
+    names = {pid: set(frame[frame.pid == pid].name.astype(str)) for pid in pids}
+    sent = f"7 shells of user {_WATCHED}, each of which goes to {folder} and to /"
+    saw = f"jumps has {count} for chdir; from pid {pids[0]}: {_list([names[pids[0]]])}"
+    if count != 14:
+        return Verdict(False, "not each of the 14 chdir was counted as a jump", sent, saw)
+    if any(not {folder, "/"} <= named for named in names.values()):
+        return Verdict(False, "not each folder was sent by its name", sent, saw)
+    return Verdict(True, "each change of folder jumps to your target", sent, saw)
+
+
+def _chain(b):
+    """`first` jumps to `second`, and that to `third`, which writes (input + 1) * 2 into `result`."""
+    for slot, name in enumerate(("second", "third"), start=1):
+        b["next"][slot] = b.load_func(name, BPF.SOCKET_FILTER)
+    numbers, results = [7, 41, 12345], []
+    for number in numbers:
+        b["input"][0] = type(b["input"][0])(number)
+        fire(b, "first")
+        results.append(b["result"][0].value)
+    b["result"][0] = type(b["result"][0])(0)
+    del b["next"][2]
+    fire(b, "first")
+    sent, saw = f"the numbers {', '.join(map(str, numbers))}", f"results: {', '.join(map(str, results))}"
+    if results != [(number + 1) * 2 for number in numbers]:
+        return Verdict(False, "the result is not (number + 1) * 2", sent, saw)
+    if b["result"][0].value:
+        return Verdict(
+            False,
+            "with slot 2 empty there was a result all the same: third isn't reached by a jump",
+            sent,
+            saw,
+        )
+    return Verdict(True, "three programs, one result", sent, saw)
+
+
+def _put(b, syscall, function):
+    """Load ``function`` into the slot of a system call; -> its number."""
+    number = syscalls.syscall_nr(syscall)
+    b["syscall"][number] = b.load_func(function, BPF.RAW_TRACEPOINT)
+    return number
+
+
 def _buffer(b, *fields):
     """The program's buffer `output`, whose events have these fields."""
     output = b["output"]
@@ -267,5 +331,9 @@ _EXERCISES = {
     "odd-even-events": _odd_even_events,
     "opened-files": _opened_files,
     "never-lose": _never_lose,
+    "probe": _probe,
+    "own-target": _own_target,
+    "chain": _chain,
 }
+_WATCHED = 12001  # the user that the dispatchers of chapter 4 look at
 _NOBODY = 54321  # a user that no program of this machine runs as, so that its counts are ours alone

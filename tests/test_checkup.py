@@ -217,7 +217,11 @@ def test_a_kernel_without_ring_buffers_is_degraded(monkeypatch):
         (0, "missing", "lacks bpf, perfmon"),
         (1 << 39, "missing", "has bpf; lacks perfmon"),
         (1 << 39 | 1 << 38, "degraded", "has bpf, perfmon; lacks sys_admin"),
-        (1 << 21 | 1 << 7 | 1 << 6 | 1 << 5 | 1 << 2 | 1 << 1, "ok", "has sys_admin, dac_read_search"),
+        (
+            1 << 34 | 1 << 21 | 1 << 7 | 1 << 6 | 1 << 5 | 1 << 2 | 1 << 1,
+            "ok",
+            "has sys_admin, syslog, dac_read_search",
+        ),
     ],
 )
 def test_privileges_are_read_from_the_effective_capabilities(proc, monkeypatch, bits, state, words):

@@ -138,3 +138,15 @@ def test_the_number_of_omitted_lines_is_right():
     text = str(verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN))
     said = [line for line in words.splitlines() if line.strip() and not line.startswith(("bpf:", "HINT"))]
     assert int(re.search(r"\((\d+) lines omitted", text)[1]) == len(said) - 1
+
+
+def test_a_blank_line_that_bcc_puts_in_does_not_shift_the_lines_after_it():
+    source = (
+        "\nint first(void *ctx) {\n  steps.increment(0);\n  next.call(ctx, 1);\n  steps.increment(2);\n}\n"
+    )
+    rewritten = (
+        '\n__attribute__((section(".bpf.fn.first")))\nint first(void *ctx) {\n\n  ({ one(0); });\n'
+        "  bpf_tail_call_(ctx, 1);\n  ({ one(2); });\n}\n"
+    )
+    lines = line_map(source, rewritten)
+    assert [lines[n] for n in (3, 5, 6, 7, 8)] == [2, 3, 4, 5, 6]

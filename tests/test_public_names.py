@@ -23,7 +23,9 @@ ERRORS = [name for name in ebpf_lab.__all__ if name.endswith("Error")]
 
 
 def test_these_are_the_public_names():
-    assert VERBS == ["BPF", "attach", "record", "watch", "draw", "to_frame", "explain", "run", "fire", "check", "doctor"]
+    assert VERBS == [
+        "BPF", "attach", "record", "watch", "draw", "to_frame", "explain", "run", "fire", "syscall_nr", "syscall_name", "check", "doctor",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", VERBS)

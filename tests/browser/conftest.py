@@ -73,10 +73,10 @@ class Lab:
         )
         return [text for text in failed if not any(mark in text.replace("\u200b", "") for mark in expected)]
 
-    def screenshot(self, name):
+    def screenshot(self, name, part=None):
         folder = ROOT / "tests/browser/artefacts"
         folder.mkdir(exist_ok=True)
-        self.page.screenshot(path=folder / f"{name}.png")
+        (part or self.page).screenshot(path=folder / f"{name}.png")
 
 
 @pytest.fixture(scope="session")

@@ -159,3 +159,55 @@ def test_the_opened_files_are_found_by_name():
 def test_the_ring_that_never_loses_is_neither_too_small_nor_too_large(pages, done, why):
     verdict = check("never-lose", ROOMY.replace("PAGES", str(pages)))
     assert bool(verdict) == done and why in verdict.why
+
+
+DISPATCH = """
+#include <uapi/linux/ptrace.h>
+BPF_PROG_ARRAY(syscall, 512);
+BPF_ARRAY(jumps, u64, 513);
+BPF_RINGBUF_OUTPUT(output, 16);
+struct event { u32 pid; char name[64]; };
+HEAD {
+  u32 number = ctx->args[1], uid = bpf_get_current_uid_gid();
+  if (uid != 12001) return 0;
+  syscall.call(ctx, number);
+  jumps.atomic_increment(512);
+  return 0;
+}
+int hello_exec(struct bpf_raw_tracepoint_args *ctx) {
+  u32 number = ctx->args[1];
+  jumps.atomic_increment(number);
+  return 0;
+}
+int hello_chdir(struct bpf_raw_tracepoint_args *ctx) {
+  u32 number = ctx->args[1];
+  struct event event = {bpf_get_current_pid_tgid() >> 32};
+  struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
+  const char *folder;
+  bpf_probe_read_kernel(&folder, sizeof(folder), &PT_REGS_PARM1(regs));
+  bpf_probe_read_user_str(&event.name, sizeof(event.name), folder);
+  output.ringbuf_output(&event, sizeof(event), 0);
+  jumps.atomic_increment(number);
+  return 0;
+}
+"""
+EXPLICIT = DISPATCH.replace("HEAD", "int hello(struct bpf_raw_tracepoint_args *ctx)")
+PROBE = DISPATCH.replace("HEAD", "RAW_TRACEPOINT_PROBE(sys_enter)")
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "done", "why"),
+    [
+        ("probe", PROBE, True, "each execve is a jump"),
+        ("probe", EXPLICIT, False, "not attached to the raw tracepoint"),
+        ("probe", PROBE.replace("12001", "12002"), False, "not each execve was a jump"),
+        ("probe", PROBE.replace("hello_exec", "other"), False, "no function named 'hello_exec'"),
+        ("own-target", EXPLICIT, True, "jumps to your target"),
+        ("own-target", EXPLICIT.replace("folder);", "folder + 1);"), False, "not each folder was sent"),
+        ("own-target", EXPLICIT.replace("jumps.atomic_increment(number)", ""), False, "not each of the 14 chdir"),
+        ("own-target", EXPLICIT.replace("output.ringbuf_output(&event, sizeof(event), 0);", ""), False, "no function sends"),
+    ],
+)  # fmt: skip
+def test_the_dispatchers_are_told_apart(name, program, done, why):
+    verdict = check(name, program)
+    assert bool(verdict) == done and why in verdict.why

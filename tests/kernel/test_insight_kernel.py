@@ -310,3 +310,34 @@ def test_instructions_that_bcc_does_not_make_are_as_bpftool_says():
         assert len(seen) > 30
     finally:
         os.close(fd)
+
+
+CALLS = """
+BPF_PROG_ARRAY(next, 4);
+BPF_ARRAY(steps, u64, 3);
+BPF_RINGBUF_OUTPUT(output, 1);
+
+int first(struct __sk_buff *skb) {
+  steps.increment(0);
+  next.call(skb, 1);
+  u64 now = bpf_ktime_get_ns();
+  output.ringbuf_output(&now, sizeof(now), 0);
+  return 0;
+}
+"""
+
+
+def test_calls_stand_at_the_learners_own_lines():
+    b = BPF(text=CALLS)
+    b.load_func("first", BPF.SOCKET_FILTER)
+    lines = CALLS.split("\n")
+    said = {
+        "bpf_tail_call": "next.call",
+        "bpf_ktime_get_ns": "bpf_ktime_get_ns",
+        "bpf_ringbuf_output": "ringbuf_output",
+    }
+    rows = look(b, "first").bytecode
+    for helper, text in said.items():
+        assert [text in lines[row.line - 1] for row in rows if f"call {helper}" in row.text] == [True]
+    maps = [(row.words, lines[row.line - 1]) for row in rows if row.words.startswith("the map")]
+    assert all(words.split()[-1] in line for words, line in maps) and len(maps) == 3

@@ -128,7 +128,7 @@ def test_the_server_and_its_terminals_have_no_capability_and_its_kernels_just_th
         )
     )
     until(lambda: capabilities(ipython)["CapAmb"])
-    assert capabilities(ipython)["CapEff"] == {1, 2, 5, 6, 7, 21, 38, 39}
+    assert capabilities(ipython)["CapEff"] == {1, 2, 5, 6, 7, 21, 34, 38, 39}
     others = [pid for pid in children(process.pid) if pid != ipython]
     assert others, names
     for pid in [process.pid, *others]:

@@ -54,9 +54,9 @@ def _register_magic():
         from IPython import get_ipython
 
         if shell := get_ipython():
-            from .magic import BPFMagic
+            from .magic import register
 
-            shell.register_magics(BPFMagic)
+            register(shell)
 
 
 _register_magic()

@@ -12,9 +12,10 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import headers, leftovers, tracefs, trial
-from .diagnostics import compile_error, death_error, verifier_error
+from . import attempt, headers, leftovers, tracefs, trial
+from .diagnostics import compile_error, death_error, line_info, verifier_error
 from .errors import AttachError, CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
+from .explanations import ATTACH, MACHINE, explained
 from .interrupts import held_back
 
 try:
@@ -43,7 +44,7 @@ lib.bpf_table_name.argtypes, lib.bpf_table_name.restype = [ct.c_void_p, ct.c_siz
 
 _lock = threading.RLock()  # two compiles at once crash libbcc
 _loaded = []  # the living programs of this Python, oldest first
-_rewritten = {}  # (text, cflags) of each text whose trial went well -> BCC's rewriting of it
+_tried = {}  # (text, cflags) of each text whose trial went well -> BCC's rewriting of it, its line_info()
 
 # A call of a function that isn't there compiles, and then the verifier is at a loss for words.
 _CFLAGS = ["-Werror=implicit-function-declaration"]
@@ -69,7 +70,8 @@ class BPF(bcc.BPF):
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
         self.readers, self.calls = {}, tables.Calls()  # of perf and ring buffers; tables.py says more
-        self._prog_types, self._xdp, self._closing, self._rewriting = {}, {}, False, ""
+        self._prog_types, self._xdp, self._closing = {}, {}, False
+        self._rewriting, self._line_info = "", {}
         self._pid = os.getpid()
         with _lock:
             headers.prepare()
@@ -104,20 +106,20 @@ class BPF(bcc.BPF):
             return failed
         if getattr(self, "module", None):  # compiled: a probe that BCC attaches by itself found no hook
             return attach_error(failed, words)
-        if "could not open bpf map" in words and not _may_load():
-            return _privilege_error("make a map", words)
+        if "could not open bpf map" in words and "CAP_BPF" in (missing := _missing()):
+            return _privilege_error("make a map", missing, words)
         if not words.strip():
             return CompileError(f"BCC can't make a program of that: {type(failed).__name__}: {failed}")
         return compile_error(words, self.source, self._rewriting)
 
     def _try(self, text, cflags):
         key = (text, tuple(map(str, cflags)))
-        if key not in _rewritten:
+        if key not in _tried:
             tried = trial.compile_apart(text, key[1])
             if tried.died:
                 raise death_error(tried.words, self.source, tried.rewritten)
-            _rewritten[key] = tried.rewritten
-        self._rewriting = _rewritten[key]
+            _tried[key] = tried.rewritten, line_info(tried.disassembly, tried.rewritten)
+        self._rewriting, self._line_info = _tried[key]
 
     def load_func(self, func_name, prog_type, *args, **kwargs):
         """BCC's load_func; raises VerifierError, and loads anew where the type is another than before."""
@@ -126,6 +128,8 @@ class BPF(bcc.BPF):
             check_name(name, self.functions, "function")
             if self._prog_types.get(name, prog_type) != prog_type and name in self.funcs:
                 os.close(self.funcs.pop(name).fd)  # BCC would give back the old one, whatever its type
+            if name not in self.funcs and not self.debug:
+                self._attempt(name, prog_type, *args, **kwargs)
             with captured_stderr() as words:
                 try:
                     function, failed = super().load_func(name, prog_type, *args, **kwargs), None
@@ -138,41 +142,30 @@ class BPF(bcc.BPF):
             self._prog_types[name] = prog_type
         return function
 
-    def _load_error(self, name, prog_type, number, words):
-        if "processed" not in words and number == errno.E2BIG:
-            words += self._verdict(name, prog_type)
-        if "processed" in words or "\n; " in words:
-            return verifier_error(name.decode(), os.strerror(number), words, self.source, self._rewriting)
-        if number == errno.EPERM and not _may_load():
-            return _privilege_error(f"load {name.decode()}", words)
-        reason = words.strip() or os.strerror(number)
-        return LabError(
-            f"The kernel refused to load {name.decode()} as this type of program: {reason}", log=words
-        )
-
-    def _verdict(self, name, prog_type):
-        """What the verifier says of a program too long to walk, of which BCC keeps only the errno."""
-        log, verdict_only = ct.create_string_buffer(1 << 20), 4  # BPF_LOG_STATS, linux/bpf_verifier.h
-        start, size = lib.bpf_function_start(self.module, name), lib.bpf_function_size(self.module, name)
+    def _attempt(self, name, prog_type, device=None, attach_type=-1):
+        """Raise the error for ``name`` if the kernel refuses it; loads nothing for good."""
+        code = lib.bpf_function_start(self.module, name), lib.bpf_function_size(self.module, name)
         license_, version = lib.bpf_module_license(self.module), lib.bpf_module_kern_version(self.module)
-        with captured_stderr():
-            fd = lib.bcc_func_load(
-                self.module,
-                prog_type,
-                name,
-                start,
-                size,
-                license_,
-                version,
-                verdict_only,
-                log,
-                len(log),
-                None,
-                -1,
+
+        def load(log, size, level):
+            return lib.bcc_func_load(
+                self.module, prog_type, name, *code, license_, version, level, log, size, device, attach_type
             )
-        if fd >= 0:
-            os.close(fd)
-        return log.value.decode(errors="backslashreplace")
+
+        with captured_stderr() as words:
+            refusal = attempt.refusal(load)
+        if refusal:
+            raise self._load_error(name, prog_type, refusal.number, refusal.words(words[0]))
+
+    def _load_error(self, name, prog_type, number, words):
+        known = self._rewriting, self._line_info.get(name.decode(), {}), _TYPES.get(prog_type, "")
+        if "processed" in words or "\n; " in words or number == errno.ETIMEDOUT:
+            return verifier_error(name.decode(), os.strerror(number), words, self.source, *known)
+        if number == errno.EPERM and (missing := _missing(prog_type)):
+            return _privilege_error(f"load {name.decode()}", missing, words)
+        reason = words.strip() or os.strerror(number)
+        what = f"The kernel refused to load {name.decode()} as this type of program: {reason}"
+        return LabError(what, log=words, **explained(MACHINE, what))
 
     @property
     def functions(self):
@@ -236,7 +229,8 @@ class BPF(bcc.BPF):
         if failed:
             raise attach_error(failed, words[0]) from failed
         if repr(fds) == before:  # BCC (0.26) is content with a regular expression that matches nothing
-            raise AttachError(f"{method}() matched no hook, so nothing was attached.", log=words[0])
+            what = f"{method}() matched no hook, so nothing was attached."
+            raise AttachError(what, log=words[0], **explained(ATTACH, what))
         return result
 
     @staticmethod
@@ -387,10 +381,8 @@ def check_name(name, known, kind, error=LabError):
         return
     near = difflib.get_close_matches(name, known, 1)
     names = ", ".join(known) or "none"
-    raise error(
-        f"The program has no {kind} named {name!r}; it has: {names}.",
-        fix=f"did you mean {near[0]!r}?" if near else "",
-    )
+    what = f"The program has no {kind} named {name!r}; it has: {names}."
+    raise error(what, **explained(MACHINE, what, f"did you mean {near[0]!r}?" if near else ""))
 
 
 def _forget(program):
@@ -417,11 +409,9 @@ def attach_error(failed, words):
         near = difflib.get_close_matches(wanted[2], known - {wanted[2]})
     elif wanted:
         near = difflib.get_close_matches(wanted[2], [e for e in _tracepoints() if e != wanted[2]])
-    error = AttachError(
-        f"{failed}\nThe kernel: {words.strip() or reason}",
-        fix=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
-        log=words,
-    )
+    what = f"{failed}\nThe kernel: {words.strip() or reason}"
+    fix = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    error = AttachError(what, log=words, **explained(ATTACH, what, fix))
     error.tried = [(":".join(wanted.groups()) if wanted else "", reason)]
     return error
 
@@ -433,21 +423,37 @@ def _tracepoints():
         return []
 
 
-def _privilege_error(what, words):
-    return PrivilegeError(
-        f"The kernel refused to {what}: this process has neither root's privileges nor the capabilities "
-        "CAP_BPF and CAP_PERFMON.",
-        fix="open the lab with ./lab: its notebooks get them",
-        log=words,
-    )
+# What each type of program is called in the explanations of the verifier's words.
+_TYPES = {
+    number: name.replace("_", " ") if name in ("XDP", "LSM") else name.lower().replace("_", " ")
+    for name, number in vars(bcc.BPF).items()
+    if name.isupper() and isinstance(number, int) and not name.startswith(("XDP_", "CLOCK"))
+}
+_FOR_NETWORKS = (BPF.SCHED_CLS, BPF.SCHED_ACT, BPF.XDP, BPF.LWT_IN, BPF.LWT_OUT, BPF.LWT_XMIT, BPF.SOCK_OPS, BPF.SK_SKB,
+                 BPF.SK_MSG, BPF.CGROUP_SOCK, BPF.CGROUP_SOCK_ADDR, BPF.CGROUP_DEVICE)  # fmt: skip
+_CAPABILITIES = {  # linux/capability.h, and what each is for
+    "CAP_BPF": (39, "make maps, load programs"),
+    "CAP_PERFMON": (38, "load programs that trace"),
+    "CAP_NET_ADMIN": (12, "load programs for networks"),
+}
 
 
-def _may_load():
-    """Whether this process has the capabilities that loading a tracing program takes."""
+def _missing(prog_type=None):
+    """The capabilities that this process lacks, of those that loading such a program takes; CAP_SYS_ADMIN has all."""
     with open("/proc/self/status") as status:
         effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
-    perfmon, bpf, sys_admin = 1 << 38, 1 << 39, 1 << 21  # linux/capability.h
-    return bool(effective & sys_admin) or effective & (perfmon | bpf) == perfmon | bpf
+    if effective >> 21 & 1:  # CAP_SYS_ADMIN
+        return []
+    wanted = ["CAP_BPF", "CAP_NET_ADMIN" if prog_type in _FOR_NETWORKS else "CAP_PERFMON"]
+    if prog_type in (BPF.SOCKET_FILTER, BPF.CGROUP_SKB):
+        wanted = ["CAP_BPF"]
+    return [name for name in wanted if not effective >> _CAPABILITIES[name][0] & 1]
+
+
+def _privilege_error(what, missing, words):
+    purposes = "; ".join(f"{name}: to {_CAPABILITIES[name][1]}" for name in missing)
+    what = f"The kernel refused to {what}: this process lacks {' and '.join(missing)} ({purposes})."
+    return PrivilegeError(what, log=words, **explained(MACHINE, what))
 
 
 @contextmanager

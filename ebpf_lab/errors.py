@@ -12,6 +12,8 @@ LabError
 """
 
 import linecache
+import re
+import sys
 import traceback
 
 
@@ -19,15 +21,17 @@ class LabError(Exception):
     """Base of all errors of this package.
 
     ``log`` holds everything that the compiler or the kernel said, ``fix`` what
-    to do about it; both may be empty. ``str()`` gives what failed and the fix.
+    to do about it, ``why`` the reason behind it; ``rule`` is the name under which
+    docs/errors.md has it. All may be empty. ``str()`` gives what failed, why, and the fix.
     """
 
-    def __init__(self, what, *, fix="", log=""):
+    def __init__(self, what, *, fix="", log="", why="", rule=""):
         super().__init__(what)
-        self.what, self.fix, self.log = what, fix, log
+        self.what, self.fix, self.log, self.why, self.rule = what, fix, log, why, rule
 
     def __str__(self):
-        return f"{self.what}\nFix: {self.fix}" if self.fix else self.what
+        why, fix = f"\nWhy: {self.why}" * bool(self.why), f"\nFix: {self.fix}" * bool(self.fix)
+        return f"{self.what}{why}{fix}"
 
     def _render_traceback_(self):
         """IPython's hook: the learner's own line and the message, without the frames of BCC."""
@@ -37,7 +41,8 @@ class LabError(Exception):
             line = linecache.getline(file, lineno, frame.f_globals).rstrip()
             if line and frame.f_globals.get("__name__") == "__main__":
                 place = [f"----> {lineno} {line.strip()}", ""]
-        return [*place, f"{type(self).__name__}: {self}"]
+        text = f"{type(self).__name__}: {self}"
+        return [*place, _coloured(text) if _colours() else text]
 
 
 class SetupError(LabError, RuntimeError):
@@ -53,7 +58,14 @@ class CompileError(LabError, ValueError):
 
 
 class VerifierError(LabError, ValueError):
-    """The kernel's verifier refused the program; ``log`` is all it said."""
+    """The kernel's verifier refused the program; ``log`` is all it said.
+
+    ``steps`` is the path that it walked, an instruction a step, with what it knew
+    there; ``print(error.steps)`` shows it as text, and a notebook the error as a stepper.
+    ``source`` is the program's text, ``line`` the learner's line, 0 where it can't be told.
+    """
+
+    steps, source, line = (), "", 0
 
 
 class AttachError(LabError, OSError):
@@ -72,3 +84,26 @@ class UnloadedError(LabError, ValueError):
 
 class BusyError(LabError, OSError):
     """What only one can read is being read: a buffer by a callback, the machine's one trace pipe by another process."""
+
+
+def _colours():
+    """Whether IPython shows this, and in colours."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    return bool(shell) and shell.colors.lower() != "nocolor"
+
+
+_COLOURS = [  # what to make bold (1) or blue (34): both can be read on light and on dark
+    (r"\A\w+:.*", "1"),
+    (r"(?<=^      \|) +\^+$", "1"),
+    (r"^ *\d* \|", "34"),
+    (r"^(?:The kernel|Last known of [^:]*|Meant|Why|Fix|   or):", "1"),
+]
+
+
+def _coloured(text):
+    for pattern, colour in _COLOURS:
+        text = re.sub(
+            pattern, lambda found, colour=colour: f"\x1b[{colour}m{found[0]}\x1b[0m", text, flags=re.M
+        )
+    return text

@@ -9,6 +9,7 @@ from pathlib import Path
 from . import tracefs
 from .bpf import BPF, check_name
 from .errors import AttachError, SetupError
+from .explanations import ATTACH, explained
 
 # How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
 _SYSCALL = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
@@ -71,7 +72,7 @@ def _syscall(bpf, name, fn_name):
         try:
             return _tracepoint(bpf, tracepoint, fn_name)
         except (AttachError, SetupError) as e:
-            tried += getattr(e, "tried", None) or [(f"tracepoint:{tracepoint}", str(e))]
+            tried += getattr(e, "tried", None) or [(f"tracepoint:{tracepoint}", e.what)]
     else:
         reason = f"not tried: only a function that takes void *ctx fits both hooks, and {fn_name} does not"
         tried.append((f"tracepoint:{tracepoint}", reason))
@@ -141,7 +142,8 @@ def _beside(fds, hook, name, fn_name, bpf):
 def _refused(what, tried, name, known):
     near = [] if name in known else difflib.get_close_matches(name, dict.fromkeys(known), 3)
     lines = [f"Nothing to attach to for the {what}:", *(f"  {hook}: {reason}" for hook, reason in tried)]
-    error = AttachError("\n".join(lines), fix=f"did you mean {' or '.join(map(repr, near))}?" if near else "")
+    fix = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    error = AttachError("\n".join(lines), **explained(ATTACH, "\n".join(lines), fix))
     error.tried = tried
     return error
 

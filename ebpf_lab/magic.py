@@ -1,7 +1,8 @@
-"""%%bpf: the C of a program in a cell of its own."""
+"""What ebpf_lab adds to IPython: %%bpf, the C of a program in a cell of its own, and an error's words below it."""
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.display import display
 
 
 @magics_class
@@ -21,3 +22,34 @@ class BPFMagic(Magics):
                 "%%bpf needs the name of the Python variable to put the C in, as in: %%bpf program"
             )
         self.shell.user_ns[name] = "\n" + cell
+
+
+def register(shell):
+    """Give ``shell`` the magic; in a notebook, too, the folded words below an error, and a stepper for one that is shown."""
+    shell.register_magics(BPFMagic)
+    if hasattr(shell, "kernel"):  # a terminal has print(error.steps)
+        shell.events.register("post_run_cell", _unfold)
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(
+            "ebpf_lab.errors", "VerifierError", _stepper
+        )
+
+
+def _unfold(result):
+    """After a cell that ended with an error of ours: below it, what it keeps in ``log``.
+
+    An error's own output in a notebook is text only. What is shown after the cell
+    comes below it, and the cell's end stays an error, so that Run All stops.
+    """
+    error = result.error_in_exec
+    if getattr(error, "log", "") and type(error).__module__ == "ebpf_lab.errors":
+        from .views.steps import unfold
+
+        if (shown := unfold(error)) is not None:
+            display(shown)
+
+
+def _stepper(error):
+    from .views.steps import unfold
+
+    shown = unfold(error)
+    return shown._repr_mimebundle_() if hasattr(shown, "_repr_mimebundle_") else {"text/plain": str(error)}

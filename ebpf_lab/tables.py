@@ -15,6 +15,7 @@ import time
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 
+from .diagnostics import event_error
 from .errors import BusyError, MapError
 
 _PAUSE_OUTPUT = 0x40042409  # linux/perf_event.h: PERF_EVENT_IOC_PAUSE_OUTPUT
@@ -60,7 +61,7 @@ class RingBuf(bcc_table.RingBuf):
     """BCC's RingBuf, with one reader."""
 
     def event(self, data):
-        """BCC's event(); raises MapError where BCC can't tell the event's struct."""
+        """BCC's event(); raises CompileError where a field has a type that BCC doesn't know."""
         return ct.cast(data, ct.POINTER(event_class(self))).contents
 
     def open_ring_buffer(self, callback, ctx=None):
@@ -176,11 +177,7 @@ def event_class(table):
             try:
                 table._event_class = bcc_table._get_event_class(table)
             except SystemExit as e:  # bcc/table.py ends Python for a type that it doesn't know
-                raise MapError(
-                    f"BCC can't read the events of this buffer: {words.getvalue().strip()}",
-                    fix="in an event's struct, give each field a type of fixed size: u32 for pid_t, char name[16] for text",
-                    log=words.getvalue(),
-                ) from e
+                raise event_error(words.getvalue(), table._name.decode(), table.bpf.source) from e
     return table._event_class
 
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 SECONDS, BYTES = 120, 4 << 30  # what a compile may take; a first one under emulation took 30 s
 _COMPILED, _NOT_TRIED = 0, 77
-_DEBUG_PREPROCESSOR = 4  # bcc/__init__.py
+_DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 4, 8  # bcc/__init__.py
+_NO_LINES = "--without-lines"
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}  # asm/unistd.h: __NR_bpf
 
 
@@ -38,14 +39,20 @@ class Trial:
         end = self.words.find("#include <bcc/footer.h>", start)
         return self.words[start:end] if 0 <= start < end else ""
 
+    @property
+    def disassembly(self):
+        """The bytecode with the lines of the rewriting, as BCC prints it."""
+        return self.words[max(self.words.find("#include <bcc/footer.h>"), 0) :]
 
-def compile_apart(text, cflags=()):
+
+def compile_apart(text, cflags=(), lines=True):
     """Compile ``text`` (bytes) in a fresh process; returns a Trial.
 
     Only the death of that process says something: a map shared with another
     program, say, fails there and not here, so BCC's own compile decides.
+    Without ``lines`` there is no disassembly.
     """
-    command = [sys.executable, "-I", "-S", __file__, *cflags]
+    command = [sys.executable, "-I", "-S", __file__, *([] if lines else [_NO_LINES]), *cflags]
     try:
         done = subprocess.run(
             command,
@@ -57,6 +64,8 @@ def compile_apart(text, cflags=()):
         )
     except subprocess.TimeoutExpired as e:
         return Trial(True, f"the compiler did not finish within {SECONDS} s\n{(e.stdout or b'').decode()}")
+    if lines and done.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
+        return compile_apart(text, cflags, lines=False)  # maybe only the disassembler died
     words = done.stdout.decode(errors="backslashreplace")
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT):
         words += f"\nthe compiler was ended; a program may take it {SECONDS} s and {BYTES >> 30} GB\n"
@@ -91,10 +100,11 @@ def _child(cflags):
         _forbid_bpf(ctypes.CDLL(None, use_errno=True))
     except (OSError, KeyError):  # no BCC; no seccomp; a CPU whose bpf(2) has a number unknown here
         os._exit(_NOT_TRIED)
-    flags = (ctypes.c_char_p * len(cflags))(*(os.fsencode(flag) for flag in cflags))
-    lib.bpf_module_create_c_from_string(
-        ctypes.c_char_p(sys.stdin.buffer.read()), _DEBUG_PREPROCESSOR, flags, len(cflags), True, None
-    )
+    debug = _DEBUG_PREPROCESSOR | (0 if _NO_LINES in cflags else _DEBUG_SOURCE)
+    cflags = [os.fsencode(flag) for flag in cflags if flag != _NO_LINES]
+    flags = (ctypes.c_char_p * len(cflags))(*cflags)
+    text = ctypes.c_char_p(sys.stdin.buffer.read())
+    lib.bpf_module_create_c_from_string(text, debug, flags, len(cflags), True, None)
     os._exit(_COMPILED)
 
 

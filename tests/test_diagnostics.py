@@ -1,6 +1,6 @@
 import re
 
-from ebpf_lab.diagnostics import compile_error, death_error, line_map, verifier_error
+from ebpf_lab.diagnostics import compile_error, death_error, line_info, line_map, verifier_error
 
 SOURCE = """
 BPF_HASH(counter_table);
@@ -56,7 +56,7 @@ def test_tabs_before_the_column_stay_tabs_so_that_the_mark_is_below_it():
 
 def test_an_error_in_rewritten_text_is_led_back_to_the_learners_line():
     words = "/virtual/main.c:12:3: error: no\n  *p += 1;\n  ^\n"
-    assert "line 7: no" in str(compile_error(words, SOURCE, REWRITTEN))
+    assert "line 7, column 3: no" in str(compile_error(words, SOURCE, REWRITTEN))
 
 
 def test_an_error_in_a_header_is_led_back_to_the_include():
@@ -112,13 +112,13 @@ HINT: first check if that pointer is NULL.
 """
 
 
-def test_the_verifiers_verdict_comes_with_the_learners_line_and_the_hint():
+def test_the_verifiers_verdict_comes_with_the_learners_line_and_variable():
     words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
     error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
-    assert "hello: line 7: Permission denied" in str(error)
+    assert "hello: line 7: p may be NULL here" in str(error)
     assert "    7 |   *p += 1;" in str(error)
-    assert "R0 invalid mem access 'map_value_or_null'" in str(error)
-    assert error.fix == "first check if that pointer is NULL."
+    assert "The kernel: R0 invalid mem access 'map_value_or_null' (Permission denied)" in str(error)
+    assert error.rule == "null-check" and "if (!p) return 0;" in error.fix
     assert error.log == words
 
 
@@ -150,3 +150,45 @@ def test_a_blank_line_that_bcc_puts_in_does_not_shift_the_lines_after_it():
     )
     lines = line_map(source, rewritten)
     assert [lines[n] for n in (3, 5, 6, 7, 8)] == [2, 3, 4, 5, 6]
+
+
+def test_the_line_info_of_the_compiler_goes_before_a_log_that_has_none():
+    disassembly = (
+        "Disassembly of function hello\n"
+        "; p = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &uid); // Line  11\n   8:\t85 00\tcall 1\n"
+        "; return other_file(); // Line  3\n"
+        "; *p += 1; // Line  12\n   9:\t79 01\tr1 = *(u64 *)(r0 + 0)\n"
+    )
+    lines = line_info(disassembly, REWRITTEN)
+    assert lines == {"hello": {8: 11, 9: 12}}
+    words = "\n".join(line for line in LOG.splitlines() if not line.startswith(";"))
+    assert verifier_error("hello", "", words, SOURCE, REWRITTEN).line == 0
+    assert verifier_error("hello", "", words, SOURCE, REWRITTEN, lines["hello"]).line == 7
+
+
+def test_words_that_no_explanation_has_are_shown_raw_and_said_to_be():
+    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12").replace(
+        "R0 invalid mem access", "R0 smells"
+    )
+    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    assert "line 7: R0 smells 'map_value_or_null'" in str(error)
+    assert "no explanation" in str(error) and error.rule == error.fix == error.why == ""
+
+
+def test_a_line_that_cannot_be_told_is_said_to_be_unknown():
+    words = "0: R1=ctx() R10=fp0\n0: (95) exit\nR0 !read_ok\nprocessed 1 insns\n"
+    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    assert error.line == 0 and "line 4" in str(error) and "doesn't say which line" in str(error)
+
+
+def test_a_refusal_without_any_words_of_the_verifier_is_told_by_its_number():
+    error = verifier_error("hello", "Argument list too long", "", SOURCE, REWRITTEN)
+    assert error.rule == "too-long" and "no words of its own (Argument list too long)" in str(error)
+
+
+def test_a_name_is_given_only_where_it_can_be_told():
+    two = SOURCE.replace("p = counter_table.lookup(&uid);", "q = p = counter_table.lookup(&uid);")
+    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
+    assert "line 7: p may be" in str(verifier_error("hello", "", words, two, REWRITTEN))
+    other = SOURCE.replace("*p += 1", "*(u64 *)other(uid) += 1")
+    assert "line 7: the value in R0 may be" in str(verifier_error("hello", "", words, other, REWRITTEN))

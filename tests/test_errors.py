@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from ebpf_lab import errors
@@ -30,3 +32,15 @@ def test_a_notebook_shows_the_message_without_the_frames_of_bcc():
         raise errors.CompileError("line 3: it broke", fix="mend it")
     except errors.CompileError as e:
         assert e._render_traceback_() == ["CompileError: line 3: it broke\nFix: mend it"]
+
+
+def test_a_notebook_shows_it_in_colours_and_says_the_same(monkeypatch):
+    error = errors.VerifierError(
+        "line 3: it broke\n    3 | *p += 1;\n      |  ^\nThe kernel: no", fix="mend it", why="so"
+    )
+    plain = error._render_traceback_()[-1]
+    monkeypatch.setattr(errors, "_colours", lambda: True)
+    coloured = error._render_traceback_()[-1]
+    assert "\x1b[1mVerifierError: line 3: it broke\x1b[0m\n\x1b[34m    3 |\x1b[0m *p" in coloured
+    assert "\x1b[1m  ^\x1b[0m" in coloured and "\x1b[1mFix:\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == plain

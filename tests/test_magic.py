@@ -31,3 +31,20 @@ def test_importing_the_package_in_ipython_registers_it(shell):
     shell.magics_manager.magics["cell"].pop("bpf")
     ebpf_lab._register_magic()
     assert "bpf" in shell.magics_manager.magics["cell"]
+
+
+def test_only_a_notebook_gets_an_errors_words_below_it(shell, monkeypatch, capsys):
+    from ebpf_lab import magic
+
+    magic.register(shell)
+    assert magic._unfold not in shell.events.callbacks["post_run_cell"]
+    monkeypatch.setattr(shell, "kernel", object(), raising=False)
+    magic.register(shell)
+    assert magic._unfold in shell.events.callbacks["post_run_cell"]
+    shown = []
+    monkeypatch.setattr(magic, "display", shown.append)
+    shell.run_cell("from ebpf_lab import CompileError, LabError\nraise CompileError('no', log='<words>')")
+    assert "All of its words (1 line)" in shown[0].data and "&lt;words&gt;" in shown[0].data
+    for source in ("raise LabError('no')", "1 / 0", "1 + 1"):
+        shell.run_cell(source)
+    assert len(shown) == 1

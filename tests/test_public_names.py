@@ -58,9 +58,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_only_views_imports_widgets_and_modules_import_only_from_those_above():
-    order = ["interrupts", "errors", "tracefs", "headers", "diagnostics", "trial", "syscalls", "leftovers", "bytecode", "proginfo", "tables", "bpf", "hooks",
-             "testrun", "columns", "maps", "tailcalls", "records", "ring", "perf", "reader", "trace_pipe", "buffers", "events",
-             "insight", "views", "workload", "checkup", "exercises", "magic"]  # fmt: skip
+    order = ["interrupts", "errors", "tracefs", "headers", "explanations", "verdict", "diagnostics", "trial", "attempt", "syscalls", "leftovers",
+             "bytecode", "proginfo", "tables", "bpf", "hooks", "testrun", "columns", "maps", "tailcalls", "records", "ring", "perf", "reader",
+             "trace_pipe", "buffers", "events", "insight", "views", "workload", "checkup", "exercises", "magic"]  # fmt: skip
     files = [path for path in (ROOT / "ebpf_lab").glob("*.py") if path.stem != "__init__"]
     for path in [*files, ROOT / "ebpf_lab/views"]:
         text = path.read_text() if path in files else "".join(p.read_text() for p in path.glob("*.py"))

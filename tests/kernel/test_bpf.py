@@ -1,6 +1,7 @@
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -411,6 +412,36 @@ except PrivilegeError as e:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "CAP_BPF and CAP_PERFMON" in done.stdout and "./lab" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("have", "use", "words"),
+    [
+        ("0", "b.load_func('hello', BPF.XDP)", "PrivilegeError.*lacks CAP_BPF and CAP_NET_ADMIN .*CAP_NET_ADMIN: to load"),
+        ("1 << 39", "b.load_func('hello', BPF.TRACEPOINT)", "PrivilegeError.*lacks CAP_PERFMON .*trace"),
+        ("1 << 39 | 1 << 38", "attach(b, tracepoint='sched:sched_process_exec', fn_name='hello')",
+         "SetupError.*may not look into it"),
+        ("1 << 39 | 1 << 38", "attach(b, syscall='execve', fn_name='hello')",
+         "AttachError.*may not look into it.*Why: attaching needs .*CAP_DAC_READ_SEARCH"),
+    ],
+)  # fmt: skip
+def test_each_missing_capability_is_named_with_what_it_is_for(have, use, words):
+    code = f"""
+import ctypes, os
+from ebpf_lab import BPF, LabError, attach
+b = BPF(text={HELLO!r})
+libc, caps = ctypes.CDLL(None), {have}
+libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS, linux/prctl.h
+os.setresuid(23456, 23456, 23456)
+low, high = caps & 0xFFFFFFFF, caps >> 32
+libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0))
+try:
+    {use}
+except LabError as e:
+    print(type(e).__name__, e)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert re.search(words, done.stdout, re.S), done.stdout + done.stderr
 
 
 def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch):

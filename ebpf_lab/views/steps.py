@@ -1,0 +1,64 @@
+"""An error's log, one click away: the verifier's as a stepper, the compiler's as text."""
+
+import html
+from pathlib import Path
+
+import anywidget
+import traitlets
+from IPython.display import HTML
+
+from ..errors import LabError, VerifierError
+
+STEPS = 500  # instructions that the browser holds: the last ones
+WORDS = 200_000  # characters of a log that the browser holds
+
+
+class StepsView(anywidget.AnyWidget):
+    """The widget of a VerifierError: instruction by instruction, what the verifier knew, beside the source line."""
+
+    _esm = Path(__file__).with_name("steps.js")
+    _css = Path(__file__).with_name("steps.css")
+
+    # source (lines), steps ([instruction, code, line, [[name, what is known, changed] ...]]), omitted, verdict, log
+    shown = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, error):
+        super().__init__()
+        self._error, path = error, error.steps
+        self.shown = {
+            "source": error.source.split("\n"),
+            "steps": [_row(step) for step in path[-STEPS:]],
+            "omitted": max(len(path) - STEPS, 0),
+            "verdict": "\n".join(path.verdict),
+            "log": _short(error.log),
+        }
+
+    def __repr__(self):
+        return str(self._error)
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/plain": repr(self)}, metadata
+
+
+def unfold(error):
+    """What to show below ``error`` in a notebook: folded, all that the compiler or the kernel said; None without words."""
+    if isinstance(error, VerifierError) and error.steps:
+        return StepsView(error)
+    if not isinstance(error, LabError) or not error.log.strip():
+        return None
+    lines = error.log.strip().count("\n") + 1
+    return HTML(
+        f"<details style='font-size: var(--jp-code-font-size)'><summary>All of its words ({lines} line{'s' * (lines > 1)})</summary>"
+        f"<pre style='white-space: pre-wrap'>{html.escape(_short(error.log))}</pre></details>"
+    )
+
+
+def _row(step):
+    names = sorted(step.state, key=lambda name: (name[0] != "R", int(name.strip("Rfp-"))))
+    known = [[name, step.state[name], name in step.changed] for name in names]
+    return [step.instruction, step.code, step.line, known]
+
+
+def _short(log):
+    return log if len(log) <= WORDS else f"(the last {WORDS:,} of {len(log):,} characters)\n{log[-WORDS:]}"

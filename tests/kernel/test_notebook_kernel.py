@@ -18,7 +18,12 @@ STATE = """
 import gc, os, threading
 from pathlib import Path
 gc.collect()
-links = [os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if os.path.lexists(fd)]
+links = []
+for fd in Path("/proc/self/fd").iterdir():
+    try:
+        links.append(os.readlink(fd))
+    except FileNotFoundError:  # closed meanwhile by another thread
+        pass
 others = [link for link in links if "[eventfd]" in link or "history.sqlite" in link or link.endswith(".ttf")]
 print(len(links) - len(others), threading.active_count())
 """

@@ -33,6 +33,11 @@ def held():
     return {"descriptors": kernel, "count": len(links), "instances": instances, "threads": threads}
 
 
+def children():
+    """The processes that this thread started and that are still there, by pid."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 def until(condition, seconds=20):
     """Wait for ``condition()`` to be true; its value, or AssertionError after ``seconds``."""
     deadline = time.monotonic() + seconds

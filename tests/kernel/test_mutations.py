@@ -1,15 +1,13 @@
 """Programs with random mistakes: each one loads, or gets an error of ours, in bounded time."""
 
-import os
 import random
 import re
-import time
 from pathlib import Path
 
 import pytest
-from helpers import HELLO, held
+from helpers import HELLO, children, held
 
-from ebpf_lab import BPF, LabError, attempt
+from ebpf_lab import BPF, LabError
 
 COUNT = (
     Path(__file__)
@@ -99,11 +97,10 @@ def mutated(text, chance):
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a_program_with_mistakes_loads_or_gets_an_error_of_ours(batch):
-    chance, before, outcomes = random.Random(f"mistakes {batch}"), held(), []
+    chance, before, outcomes = random.Random(f"mistakes {batch}"), (held(), children()), []
     for _ in range(A_BATCH):
         name = chance.choice(list(SEEDS))
         text = mutated(SEEDS[name], chance)
-        started = time.monotonic()
         try:
             with BPF(text=text) as b:
                 for function in b.functions:
@@ -115,7 +112,5 @@ def test_a_program_with_mistakes_loads_or_gets_an_error_of_ours(batch):
             assert re.search(r"\bline \d+", str(e)) or not e.rule, text
         except Exception as e:
             raise AssertionError(f"{type(e).__name__} for:\n{text}") from e
-        assert time.monotonic() - started < attempt.SECONDS + 50, text  # the verifier's, and two compiles
-    assert held() == before
-    assert not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    assert (held(), children()) == before
     assert len(set(outcomes)) > 3, outcomes

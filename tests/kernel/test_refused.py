@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import BPF, VerifierError, bpf, headers, trial
+from ebpf_lab import BPF, VerifierError, attempt, bpf, headers, trial
 from ebpf_lab.diagnostics import line_info, verifier_error
 from ebpf_lab.explanations import TAKEN, VERIFIER
 
@@ -47,6 +47,12 @@ def expected(text):
 def golden(rule, words):
     line, meant = re.match(r"The verifier refused \w+: line (\d+): (.*)", words).groups()
     return f"{rule}, line {line}: {meant}"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Ten seconds are enough here, but perhaps not where others keep the CPUs busy."""
+    monkeypatch.setattr(attempt, "SECONDS", 120)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -50,8 +50,7 @@ class BufferReader(Reader):
             self._open()
             records, misfits = self._source.take(count)
             if records is not None:
-                for sink in list(self._sinks):
-                    sink.feed(records, self._lost_since(), misfits)
+                self._feed(records, self._lost_since(), misfits)
             if closed and not self._thread:
                 self._idle()
             return 0 if records is None else len(records)
@@ -107,10 +106,8 @@ class BufferReader(Reader):
     def _read_in_thread(self):
         if not self.paced:
             self.read()
-            return
-        lost = self._lost_since()
-        for sink in list(self._sinks):  # so that views go on
-            sink.feed(np.empty(0, self.dtype), lost, 0)
+        else:
+            self._feed(np.empty(0, self.dtype), self._lost_since(), 0)  # so that views go on
 
     def _wait(self):
         self._wake.wait(PERIOD if self.paced else _REST)
@@ -150,9 +147,7 @@ def lost_of(bpf):
 
 
 def _source_of(table, dtype):
-    ordered = (
-        platform.machine() == "x86_64"
-    )  # loads in the order of the program: Ring and PerfBuffers rely on it
+    ordered = platform.machine() == "x86_64"  # loads in the order of the program, which Ring relies on
     if isinstance(table, bcc_table.RingBuf):
         return RingSource(table, dtype) if ordered else RingByCallback(table, dtype)
     return PerfBuffers(table, dtype)

@@ -56,8 +56,11 @@ class Reader:
         """Feed the sinks all that was made before this call."""
         with self._lock:
             for batch in self._batches(time.monotonic_ns()):
-                for sink in list(self._sinks):
-                    sink.feed(*batch)
+                self._feed(*batch)
+
+    def _feed(self, *batch):
+        for sink in list(self._sinks):
+            sink.feed(*batch)
 
     def _run(self):
         while True:

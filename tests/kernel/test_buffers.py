@@ -256,6 +256,19 @@ def test_perf_records_of_each_size_come_whole(fill, monkeypatch):
     assert events.frame().n.tolist() == list(range(21))
 
 
+def test_a_step_of_a_paced_reader_tells_each_recording_of_all_losses():
+    b = BPF(text=ONE_PAGE)
+    reader = buffers.buffer_of(b["output"])
+    with record(b["output"]) as one, record(b["output"]) as two:
+        reader.paced = True
+        with reader._lock:  # so that its thread has no turn in between
+            fire(b, "burst", times=1000)
+            reader.step(1)
+            assert (len(one), len(two)) == (1, 1) and one.lost == two.lost > 0
+        reader.paced = False
+    assert len(one) + one.lost == len(two) + two.lost == 1000
+
+
 def test_where_nobody_counts_lost_is_none():
     b = BPF(text=RING)
     with record(b["output"]) as events:

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import attempt, headers, leftovers, tracefs, trial
+from . import attempt, headers, leftovers, syscalls, tracefs, trial
 from .diagnostics import compile_error, death_error, line_info, verifier_error
 from .errors import AttachError, CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
 from .explanations import ATTACH, MACHINE, explained
@@ -245,6 +245,10 @@ class BPF(bcc.BPF):
         bcc.BPF.remove_xdp(dev, flags)
         for program in _loaded:
             program._xdp.pop(dev, None)
+
+    def get_syscall_prefix(self):
+        """As BCC's, for somebody who isn't uid 0 too: BCC would answer b"sys_", which no kprobe takes."""
+        return syscalls.functions()["bpf"].removesuffix("bpf").encode()
 
     def close(self):
         """Stop what reads this program's events, detach it everywhere, unload it. May be called twice."""

@@ -1,18 +1,14 @@
 """attach: putting a loaded function on a hook that this kernel has."""
 
 import difflib
-import functools
 import re
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import tracefs
+from . import syscalls, tracefs
 from .bpf import BPF, check_name
 from .errors import AttachError, SetupError
 from .explanations import ATTACH, explained
-
-# How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
-_SYSCALL = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
 
 
 def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
@@ -60,7 +56,7 @@ def _syscall(bpf, name, fn_name):
     tried = []
     if not _has_kprobes():
         tried.append((f"kprobe on {name}", "this kernel has no kprobes (CONFIG_KPROBES is off)"))
-    elif symbol := _syscall_symbols().get(name):
+    elif symbol := syscalls.functions().get(name):
         try:
             return _kprobe(bpf, symbol, fn_name)
         except AttachError as e:
@@ -76,7 +72,7 @@ def _syscall(bpf, name, fn_name):
     else:
         reason = f"not tried: only a function that takes void *ctx fits both hooks, and {fn_name} does not"
         tried.append((f"tracepoint:{tracepoint}", reason))
-    known = sorted(_syscall_symbols() if _has_kprobes() else _syscall_tracepoints())
+    known = sorted(syscalls.functions() if _has_kprobes() else _syscall_tracepoints())
     raise _refused(f"system call {name!r}", tried, name, known)
 
 
@@ -155,20 +151,6 @@ def _takes_void_ctx(bpf, fn_name):
 def _has_kprobes():
     """Whether the kernel has kprobes; perf's device for them is there exactly then (kernel/events/core.c)."""
     return Path("/sys/bus/event_source/devices/kprobe").exists()
-
-
-@functools.cache
-def _syscall_symbols():
-    """{system call: its kernel function}; the names in /proc/kallsyms can be read by everybody.
-
-    BCC's get_syscall_fnname looks at the addresses too, sees only zeros unless
-    it is run by uid 0, and then answers with a name that no kprobe takes.
-    """
-    symbols = {}
-    for symbol, name in _SYSCALL.findall(Path("/proc/kallsyms").read_text()):
-        if name not in symbols or symbol.startswith("__"):
-            symbols[name] = symbol
-    return symbols
 
 
 def _syscall_tracepoints():

@@ -5,11 +5,15 @@ import difflib
 import functools
 import os
 import platform
+import re
+from pathlib import Path
 
 from .errors import SetupError
 from .trial import BPF_SYSCALL
 
 _libc = ct.CDLL(None, use_errno=True)
+# How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
+_FUNCTION = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
 # libseccomp's names of CPUs: linux/audit.h, AUDIT_ARCH_*
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -38,6 +42,19 @@ def syscall_name(number):
     if not found:
         raise ValueError(f"{platform.machine()} has no system call with the number {number}")
     return _taken(found)
+
+
+@functools.cache
+def functions():
+    """{system call: the kernel's function for it}, as {'execve': '__x64_sys_execve'}; from /proc/kallsyms.
+
+    The names there can be read by everybody. BCC looks at the addresses too, which are zeros for all but uid 0.
+    """
+    found = {}
+    for function, name in _FUNCTION.findall(Path("/proc/kallsyms").read_text()):
+        if name not in found or function.startswith("__"):
+            found[name] = function
+    return found
 
 
 def bpf(command, attr):

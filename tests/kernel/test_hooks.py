@@ -23,9 +23,10 @@ def once():
     return run("/bin/true").pids
 
 
-def test_a_system_call_is_attached_by_what_this_kernel_has(b):
+def test_a_system_call_is_attached_by_what_this_kernel_has(b, record_property):
     wanted = "kprobe:" if hooks._has_kprobes() else "tracepoint:syscalls:sys_enter_execve"
     hook = attach(b, syscall="execve", fn_name="hello")
+    record_property('attach(b, syscall="execve", fn_name="hello")', hook)
     assert hook.startswith(wanted)
     assert hooks.attached(b) == [hook]
     assert "Hello World!" in seen(b, once)
@@ -188,6 +189,8 @@ def test_without_tracefs_the_error_says_how_to_mount_it(b, monkeypatch, tmp_path
         attach(b, syscall="execve", fn_name="hello")
 
 
-def test_the_symbols_of_system_calls_are_read_without_addresses():
-    symbols = hooks._syscall_symbols()
-    assert symbols["execve"].endswith("sys_execve") and symbols["execve"].startswith("__")
+def test_the_functions_of_system_calls_are_known_without_their_addresses(b, monkeypatch):
+    known = b.get_syscall_fnname("execve")
+    assert known.endswith(b"sys_execve") and known.startswith(b"__")
+    monkeypatch.setattr(BPF, "ksymname", lambda *_: -1)  # what BCC answers to all but uid 0
+    assert b.get_syscall_fnname("execve") == known

@@ -1,0 +1,113 @@
+"""./lab uninstall, in a clone: what ./lab made goes, what was there stays."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "hello"  # small, and nothing needs it
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can install and mount without a password"
+)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The lab's own files, with a .venv that is nearly empty."""
+    files = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for file in filter(lambda file: (ROOT / file).is_file(), files.splitlines()):
+        (target := tmp_path / "ebpf lab" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, target)
+    return tmp_path / "ebpf lab"
+
+
+def lab(clone, *arguments):
+    return subprocess.run([clone / "lab", *arguments], capture_output=True, text=True, check=False)
+
+
+def files(clone):
+    return {path.relative_to(clone): path.lstat().st_mtime for path in clone.rglob("*") if not path.is_dir()}
+
+
+def is_installed(package):
+    shown = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return shown.stdout.startswith("ii")
+
+
+def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
+    (clone / "notebooks/01_hello.ipynb").write_text("mine now")
+    before = files(clone)
+    python = "import sys; sys.path.insert(0, '.'); import ebpf_lab.leftovers"
+    subprocess.run(["/usr/bin/python3", "-c", python], cwd=clone, check=True)
+    for path in (
+        ".venv/bin/jupyter",
+        "ebpf_lab.egg-info/PKG-INFO",
+        ".ruff_cache/x",
+        "tests/browser/artefacts/x",
+    ):
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).touch()
+    assert files(clone) != before
+    done = lab(clone, "uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files(clone) == before and not (clone / ".venv").exists()
+    assert lab(clone, "uninstall").returncode == 0  # again, with nothing to do
+
+
+def test_a_package_that_lab_installed_goes_and_one_that_was_there_stays(clone):
+    if not shutil.which("apt-get"):
+        pytest.skip("there is no apt-get here, so ./lab installs no packages")
+    if is_installed(PACKAGE):
+        pytest.skip(f"the package {PACKAGE} is installed here, so ./lab would not install it")
+    try:
+        done = lab(clone, "--as-root", "0", PACKAGE, "python3-bpfcc")
+        assert done.returncode == 0 and is_installed(PACKAGE), done.stdout + done.stderr
+        assert (clone / ".venv/libexec/ebpf-lab/made").read_text().split() == [PACKAGE]
+        done = lab(clone, "uninstall")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not is_installed(PACKAGE) and is_installed("python3-bpfcc")
+    finally:
+        subprocess.run(["dpkg", "--purge", PACKAGE], capture_output=True, check=False)
+
+
+def test_a_mount_that_lab_made_goes_and_one_that_was_there_stays(clone):
+    script = """
+    set -e
+    umount /sys/fs/bpf
+    ./lab --as-root 0 bpf:/sys/fs/bpf
+    grep -c ' /sys/fs/bpf bpf ' /proc/mounts
+    ./lab uninstall >/dev/null
+    grep -c ' /sys/fs/bpf bpf ' /proc/mounts || true
+    grep -c ' /sys/kernel/tracing tracefs ' /proc/mounts
+    """
+    # In a mount namespace of its own: the rest of the machine keeps its mounts.
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", "0", "1"], done.stdout + done.stderr
+
+
+def test_it_refuses_while_the_lab_runs(clone):
+    (clone / ".venv/bin").mkdir(parents=True)
+    (clone / ".venv/bin/python").symlink_to(shutil.which("sleep"))
+    running = subprocess.Popen([clone / ".venv/bin/python", "60"])
+    try:
+        done = lab(clone, "uninstall")
+        assert done.returncode == 1 and f"process {running.pid}\n" in done.stderr, done.stderr
+        assert (clone / ".venv/bin/python").is_symlink()
+    finally:
+        running.kill()
+        running.wait()

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from helpers import server_of, until
+from jupyter_client import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
 USER, OTHER = 23456, 23457
@@ -24,6 +26,11 @@ pytestmark = [
 
 def become(uid):
     return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all"]
+
+
+@pytest.fixture
+def nothing_left_behind():
+    """Not for these: the programs are other processes', and Jupyter's client keeps threads in ours."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,7 @@ def clone():
                 shutil.copy(ROOT / file, target)
         subprocess.run(["chown", "-R", f"{USER}:{USER}", home], check=True)
         clone = User(Path(home, "ebpf-lab"))
+        clone.files = {str(path.relative_to(clone.path)) for path in clone.path.rglob("*") if path.is_file()}
         if not shutil.which("sudo"):
             assert "there is no sudo" in clone.lab("setup").stderr
         subprocess.run([clone.path / "lab", "--as-root", str(USER)], check=True)
@@ -99,7 +107,14 @@ def capabilities(pid):
 
 def post(url, token, path):
     request = urllib.request.Request(f"{url}/api/{path}?token={token}", method="POST", data=b"{}")
-    return json.load(urllib.request.urlopen(request))
+    return json.loads(urllib.request.urlopen(request).read() or "null")
+
+
+def of_other(*command):
+    """Run a command as a third user, who has nothing to do with the lab."""
+    # Through a shell: setpriv itself keeps root's rights up to its execve.
+    command = [*become(OTHER), "sh", "-c", '"$@"', "sh", *map(str, command)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def children(pid):
@@ -159,6 +174,61 @@ def test_the_kernel_dies_with_its_killed_server(server):
     until(lambda: not Path(f"/proc/{ipython}").exists(), 30)
 
 
+def test_an_interrupt_through_the_server_reaches_the_kernel(clone, server):
+    _, url, token = server
+    kernel = post(url, token, "kernels")["id"]
+    client = BlockingKernelClient()
+    client.load_connection_file(
+        next((clone.home / ".local/share/jupyter/runtime").glob(f"kernel-{kernel}.json"))
+    )
+    client.start_channels()
+    try:
+        client.wait_for_ready(60)
+        asked = client.execute("print('endless'); import time; time.sleep(600)")
+        while "endless" not in str(client.get_iopub_msg(60)["content"].get("text")):
+            pass
+        post(url, token, f"kernels/{kernel}/interrupt")
+        while (reply := client.get_shell_msg(60))["parent_header"]["msg_id"] != asked:
+            pass
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+    finally:
+        client.stop_channels()
+
+
+def test_the_file_browser_can_t_read_what_the_user_can_t(clone, server):
+    _, url, token = server
+    secret = clone.path / "secret.txt"  # root's: the notebooks' kernels could read it
+    secret.write_text("nothing for the browser")
+    secret.chmod(0o600)
+    for name, code in [("README.md", 200), ("secret.txt", 403)]:
+        try:
+            assert urllib.request.urlopen(f"{url}/api/contents/{name}?token={token}").status == code
+        except urllib.error.HTTPError as e:
+            assert e.code == code
+    secret.unlink()
+
+
+def test_nobody_else_can_reach_the_server(server):
+    process, url, token = server
+    ask = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).url)"
+    assert "403" in of_other("python3", "-c", ask, f"{url}/api/contents").stderr
+    assert of_other("python3", "-c", ask, f"{url}/lab").stdout.startswith(f"{url}/login")
+    shown = of_other("cat", f"/proc/{process.pid}/cmdline", f"/proc/{process.pid}/environ").stdout
+    assert "jupyter" in shown and token not in shown
+
+
+def test_nobody_else_can_read_the_server_s_files(clone, server):
+    process, url, token = server
+    post(url, token, "kernels")
+    runtime = clone.home / ".local/share/jupyter/runtime"
+    kinds = {f"jpserver-{process.pid}.json", f"jpserver-{process.pid}-open.html", "kernel-*.json", "*secret*"}
+    for kind in kinds:  # the token, the key of the kernels' messages, what cookies are signed with
+        files = until(lambda kind=kind: list(runtime.glob(kind)))
+        for file in files:
+            assert of_other("cat", file).returncode != 0, file
+    assert of_other("ls", runtime).returncode != 0
+
+
 def test_nobody_else_may_execute_the_helper(clone):
     helper = clone.path / ".venv/libexec/ebpf-lab/setpriv"
     assert os.getxattr(helper, "security.capability")
@@ -179,3 +249,19 @@ def test_setting_up_again_asks_for_nothing(clone):
 def test_without_capabilities_doctor_says_so(clone):
     done = clone.lab("doctor")
     assert "the lab's notebooks may" in re.sub(r"\s+", " ", done.stdout)
+
+
+def test_uninstalling_takes_the_helper_and_all_else_that_lab_made(clone):  # the last one here: it does
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    instance = Path(f"/sys/kernel/tracing/instances/ebpf_lab-{gone.pid}-0")
+    instance.mkdir()
+    try:
+        done = clone.lab("uninstall")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not instance.exists()
+    finally:
+        if instance.exists():
+            instance.rmdir()
+    left = {str(path.relative_to(clone.path)) for path in clone.path.rglob("*") if path.is_file()}
+    assert left == clone.files

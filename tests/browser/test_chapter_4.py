@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from ebpf_lab import run, syscall_nr
+from ebpf_lab import syscall_nr
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def test_chapter_four_runs_and_its_views_have_real_data(chapter):
 
 
 def test_a_jump_lights_up_its_slot(chapter):
-    for text in ("import BPF", "%%bpf dispatch", "b = BPF(text=dispatch)", "b.attach_raw_tracepoint"):
+    for text in ("import BPF", "%%bpf dispatch", "b = BPF(text=dispatch,", "b.attach_raw_tracepoint"):
         chapter.run_cell(text)
     picture = chapter.page.locator(".ebpf-jumps [role=img]").first
     picture.scroll_into_view_if_needed()
-    run("/bin/true", times=23, uid=12001)
-    slot = rf"Slot {syscall_nr('execve')} \(execve\) to hello_exec: 23 jumps"
+    chapter.run_cell('run("/bin/true", times=23, uid=watched)')
+    slot = rf"Slot {syscall_nr('execve')} \(execve\) to hello_exec: 37 jumps"
     expect(picture).to_have_attribute("aria-label", re.compile(slot))
     expect(picture).to_have_attribute("aria-label", re.compile("last jump"))
     chapter.screenshot("04_jumps")

@@ -169,7 +169,7 @@ BPF_RINGBUF_OUTPUT(output, 16);
 struct event { u32 pid; char name[64]; };
 HEAD {
   u32 number = ctx->args[1], uid = bpf_get_current_uid_gid();
-  if (uid != 12001) return 0;
+  if (uid != WATCHED) return 0;
   syscall.call(ctx, number);
   jumps.atomic_increment(512);
   return 0;
@@ -200,7 +200,7 @@ PROBE = DISPATCH.replace("HEAD", "RAW_TRACEPOINT_PROBE(sys_enter)")
     [
         ("probe", PROBE, True, "each execve is a jump"),
         ("probe", EXPLICIT, False, "not attached to the raw tracepoint"),
-        ("probe", PROBE.replace("12001", "12002"), False, "not each execve was a jump"),
+        ("probe", PROBE.replace("WATCHED", "WATCHED + 1"), False, "not each execve was a jump"),
         ("probe", PROBE.replace("hello_exec", "other"), False, "no function named 'hello_exec'"),
         ("own-target", EXPLICIT, True, "jumps to your target"),
         ("own-target", EXPLICIT.replace("folder);", "folder + 1);"), False, "not each folder was sent"),

@@ -47,7 +47,7 @@ def cut_out(data, starts, lengths, dtype):
 
 
 class Store:
-    """Records in the order in which they came, in one piece of memory that doesn't move; ``most`` bytes at most."""
+    """Records in the order in which they came, in one piece of memory; ``most`` bytes at most."""
 
     def __init__(self, dtype, most):
         self._size, self._ready = 0, 0  # records, and bytes of memory that was asked for
@@ -56,7 +56,10 @@ class Store:
             # The kernel gives memory as it is written to. In small pages: in a VM it took up to 7 ms to clear
             # one of 2 MiB, slower than events can come, and so a ring of 64 MiB overflowed.
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-            self._memory = mmap.mmap(-1, most, flags=flags)
+            try:
+                self._memory = mmap.mmap(-1, most, flags=flags)
+            except OSError:  # refused: a limit of the address space, or vm.overcommit_memory=2
+                return  # it grows as it is filled, then, which costs copies
             with contextlib.suppress(OSError):
                 self._memory.madvise(mmap.MADV_NOHUGEPAGE)
             self._room = np.frombuffer(self._memory, dtype, most // dtype.itemsize)

@@ -1,22 +1,15 @@
 // The page's side of watch(program_array): draws what the traits of JumpView (jumps.py) say.
 
-const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
-const SVG = "http://www.w3.org/2000/svg";
-const draws = (tag, attributes) => {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-};
 const ROW = 26, WIDE = 48;  // pixels: height of a row (jumps.css has it too), width of the lines beside them
 const middle = place => (place + 0.5) * ROW;
 
 /** A line with its arrowhead, from height y0 on the left to y1 on the right. */
 function arrow(y0, y1, kind) {
   const tip = WIDE - 2, neck = WIDE - 9;
-  const group = draws("g", { class: kind });
+  const group = drawn("g", { class: kind });
   group.append(
-    draws("path", { d: `M0 ${y0}C${WIDE / 2} ${y0} ${WIDE / 2} ${y1} ${neck} ${y1}` }),
-    draws("polygon", { points: `${tip},${y1} ${neck},${y1 - 4} ${neck},${y1 + 4}` }),
+    drawn("path", { d: `M0 ${y0}C${WIDE / 2} ${y0} ${WIDE / 2} ${y1} ${neck} ${y1}` }),
+    drawn("polygon", { points: `${tip},${y1} ${neck},${y1 - 4} ${neck},${y1 + 4}` }),
   );
   return group;
 }
@@ -59,7 +52,7 @@ function picture(shown) {
   const last = rows.length + Boolean(shown.hint) + Boolean(shown.more);
   const height = Math.max(last + 2, 6) * ROW;  // room for a few slots more: what is below stays where it is
   const lines = { height, viewBox: `0 0 ${WIDE} ${height}`, preserveAspectRatio: "none" };
-  const left = draws("svg", lines), right = draws("svg", lines);
+  const left = drawn("svg", lines), right = drawn("svg", lines);
   const centre = last / 2, boxes = places(rows, targets.length);
   const kind = lit => (lit ? "lit" : "");
   const order = [...rows.keys()].sort((a, b) => rows[a][4] - rows[b][4]);  // lit lines lie over the others
@@ -86,14 +79,11 @@ function picture(shown) {
 }
 
 function render({ model, el }) {
-  el.classList.add("ebpf-jumps");
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Jump table, live");
+  group(el, "ebpf-jumps", "Jump table, live");
   const bar = element("div", "bar");
-  const toggle = element("button", "toggle");
+  const toggle = startStop(model);
   const title = element("span", "title");
-  const note = element("span", "note");
-  note.setAttribute("role", "status");
+  const note = status("span");
   bar.append(toggle, title, note);
   const scroll = element("div", "scroll");
   scroll.tabIndex = 0;
@@ -105,22 +95,13 @@ function render({ model, el }) {
 
   const draw = () => {
     const shown = model.get("shown");
-    const running = model.get("running");
-    toggle.textContent = running ? "Stop" : "Start";
-    toggle.disabled = model.get("ended");
-    const waiting = shown.running === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
-    const said = waiting || shown.note || (running ? "" : "Stopped.");
-    if (note.textContent !== said) note.textContent = said;
-    if (shown.running && !running) return;  // Stop was pressed, and a cell keeps the kernel busy
+    drawStartStop(model, toggle, note);
+    if (stopping(model)) return;
     title.textContent = `${shown.name}: ${shown.filled}`;
     drawing.replaceChildren(...picture(shown));
     drawing.setAttribute("aria-label", shown.alt);
   };
-  toggle.onclick = () => { model.set("running", !model.get("running")); model.save_changes(); draw(); };
-  const events = ["change:shown", "change:running", "change:ended"];
-  for (const event of events) model.on(event, draw);
-  draw();
-  return () => { for (const event of events) model.off(event, draw); };
+  return redraw(model, draw, "shown", "running", "ended");
 }
 
 export default { render };

@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 
 import traitlets
 
@@ -13,11 +12,8 @@ REREAD = 2  # seconds after which slots are read again: others than this Python 
 EMPTY = -1  # stands for all empty slots among the counts
 
 
-class JumpView(MapView):
+class JumpView(MapView, page="jumps"):
     """The widget of watch(b["syscall"]), of a program array."""
-
-    _esm = Path(__file__).with_name("jumps.js")
-    _css = Path(__file__).with_name("jumps.css")
 
     # name, filled, dispatchers, heads, rows ([slot, system call, count, a second, lit, target]), empty (such a
     # row), targets, hint, more, alt, note, running

@@ -1,15 +1,10 @@
 // The page's side of watch(map): draws what the traits of MapView (map.py) say.
 
-const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
-
 function render({ model, el }) {
-  el.classList.add("ebpf-map");
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Map, live");
+  group(el, "ebpf-map", "Map, live");
   const bar = element("div", "bar");
-  const toggle = element("button", "toggle");
-  const note = element("span", "note");
-  note.setAttribute("role", "status");
+  const toggle = startStop(model);
+  const note = status("span");
   bar.append(toggle, note);
   const body = element("div", "body");
   const chart = element("div", "chart");
@@ -25,12 +20,8 @@ function render({ model, el }) {
   };
   const draw = () => {
     const shown = model.get("shown");
-    const running = model.get("running");
-    toggle.textContent = running ? "Stop" : "Start";
-    toggle.disabled = model.get("ended");
-    const waiting = shown.running === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
-    note.textContent = waiting || shown.note || (running ? "" : "Stopped.");
-    if (shown.running && !running) return;  // Stop was pressed, and a cell keeps the kernel busy
+    drawStartStop(model, toggle, note);
+    if (stopping(model)) return;
     chart.innerHTML = shown.svg;
     chart.hidden = !shown.svg;
     chart.setAttribute("aria-label", shown.alt);
@@ -42,11 +33,7 @@ function render({ model, el }) {
     if (!shown.rows.length) rows.append(row(["no entries yet", ...shown.heads.slice(1).map(() => "")], "td"));
     table.replaceChildren(head, rows);
   };
-  toggle.onclick = () => { model.set("running", !model.get("running")); model.save_changes(); draw(); };
-  const events = ["change:shown", "change:running", "change:ended"];
-  for (const event of events) model.on(event, draw);
-  draw();
-  return () => { for (const event of events) model.off(event, draw); };
+  return redraw(model, draw, "shown", "running", "ended");
 }
 
 export default { render };

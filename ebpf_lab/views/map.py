@@ -8,15 +8,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from pathlib import Path
 
-import anywidget
 import traitlets
 from matplotlib.figure import Figure
 
 from ..errors import SetupError
 from ..maps import to_frame
 from ..syscalls import syscall_name
+from .view import View
 
 PERIOD = 0.1  # seconds between two looks at the map, at least
 SHARE = 0.1  # of one core's time that looking and drawing may take
@@ -26,11 +25,8 @@ TEXT = "#010203"  # drawn in this colour, then given the page's own: light and d
 _views = weakref.WeakKeyDictionary()  # program -> {map's file descriptor: its view}
 
 
-class MapView(anywidget.AnyWidget):
+class MapView(View, page="map"):
     """The widget of watch(b["map"]); a thread of its own reads the map and draws."""
-
-    _esm = Path(__file__).with_name("map.js")
-    _css = Path(__file__).with_name("map.css")
 
     # One trait for all that the thread changes: svg, alt, heads, rows (lists of text), more, note, running
     shown = traitlets.Dict().tag(sync=True)
@@ -142,10 +138,6 @@ class MapView(anywidget.AnyWidget):
     def __repr__(self):
         lines = ["  ".join(map(str, row)) for row in [self.shown["heads"], *self.shown["rows"]]]
         return "\n".join([*lines, *filter(None, [self.shown["more"], self.shown["note"]])])
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
 
 
 def _key_of(table):

@@ -2,14 +2,11 @@
 
 const HINT = "Point at a line, or go through a column with Tab and the arrow keys: what belongs to the same line of C is marked.";
 
-const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 const some = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 function render({ model, el }) {
   const { name, facts, columns } = model.get("shown");
-  el.classList.add("ebpf-program");
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", `What the kernel made of ${name}`);
+  group(el, "ebpf-program", `What the kernel made of ${name}`);
 
   const list = element("dl", "facts");
   for (const [title, value] of facts) {
@@ -18,8 +15,8 @@ function render({ model, el }) {
     list.append(fact);
   }
   const body = element("div", "columns");
-  const note = element("div", "note", HINT);
-  note.setAttribute("role", "status");
+  const note = status("div");
+  put(note, HINT);
   el.append(list, body, note);
 
   const used = [...new Set(columns.flatMap(({ rows }, n) => n ? rows.map(([line]) => line) : []))].filter(Boolean).sort((a, b) => a - b);

@@ -1,18 +1,14 @@
 """A loaded function, seen three ways: a picture of the moment in which it was asked for."""
 
-from pathlib import Path
-
-import anywidget
 import traitlets
+
+from .view import View
 
 TITLES = {"source": "C", "bytecode": "Bytecode", "machine": "Machine code"}
 
 
-class ProgramView(anywidget.AnyWidget):
+class ProgramView(View, page="program"):
     """The widget of explain(b, name); ``insight`` is what it shows."""
-
-    _esm = Path(__file__).with_name("program.js")
-    _css = Path(__file__).with_name("program.css")
 
     # name, facts, columns (each title, rows of [line, place, text, words], and a note where there are none)
     shown = traitlets.Dict().tag(sync=True)
@@ -28,10 +24,6 @@ class ProgramView(anywidget.AnyWidget):
 
     def __repr__(self):
         return repr(self.insight)
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
 
 
 def _column(title, rows, insight):

@@ -4,16 +4,11 @@ const RI = 132, RO = 168, ROUND = Math.PI * (RI + RO);  // of the ring, in units
 const SEEN = 3;  // units that a record must have to be drawn as one of its own
 const STATES = { ready: "ready", busy: "busy: the reader waits", discarded: "discarded: skipped" };
 
-const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 const shape = (parent, tag, attributes, text = "") => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
+  const made = Object.assign(drawn(tag, attributes), { textContent: text });
   parent.append(made);
   return made;
 };
-const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-const count = number => number.toLocaleString("en");
 const short = bytes => {
   const unit = Math.floor(Math.log2(bytes || 1) / 10);
   return `${count(bytes / 1024 ** unit)} ${["", "KiB", "MiB", "GiB"][unit]}`.trim();
@@ -33,8 +28,7 @@ function table(parent, className, heads, rows) {
 
 function render({ model, el }) {
   const id = `ebpf-ring-${Math.random().toString(36).slice(2)}`, { size } = model.get("shown");
-  el.classList.add("ebpf-ring");
-  Object.assign(el, { role: "group", ariaLabel: "Ring buffer, live" });
+  group(el, "ebpf-ring", "Ring buffer, live");
   // JupyterLab would take the slider's arrow keys, and Enter on a button.
   el.addEventListener("keydown", event => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) event.stopPropagation(); });
 
@@ -46,7 +40,7 @@ function render({ model, el }) {
   label.append(slider, pace);
   write.title = "Runs the program once, with BPF_PROG_TEST_RUN";
   bar.append(write, read, label);
-  const note = Object.assign(element("div", "note"), { role: "status" });
+  const note = status("div");
   const body = element("div", "body"), side = element("div", "side");
 
   const svg = shape(body, "svg", { viewBox: "-236 -204 472 408", role: "img" });
@@ -170,10 +164,7 @@ function render({ model, el }) {
   write.onclick = () => set("writes", model.get("writes") + 1);
   read.onclick = () => set("reads", model.get("reads") + 1);
   slider.oninput = () => set("pace", Number(slider.value));
-  const events = ["change:shown", "change:fire", "change:pace"];
-  for (const event of events) model.on(event, draw);
-  draw();
-  return () => { for (const event of events) model.off(event, draw); };
+  return redraw(model, draw, "shown", "fire", "pace");
 }
 
 export default { render };

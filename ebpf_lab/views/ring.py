@@ -5,9 +5,7 @@ import math
 import threading
 import time
 import weakref
-from pathlib import Path
 
-import anywidget
 import bcc
 import traitlets
 
@@ -16,6 +14,7 @@ from ..errors import BusyError
 from ..reader import PERIOD
 from ..ring import Ring
 from ..testrun import fire as run_once
+from .view import View
 
 STOPS = ["stopped", "1 a second", "10 a second", "100 a second", "1,000 a second", "at once"]  # of the slider
 RATES = [0, 1, 10, 100, 1000, math.inf]  # records a second that the reader takes there
@@ -28,11 +27,8 @@ QUIET = 10  # seconds with nothing written, after which the view says what to do
 _views = weakref.WeakKeyDictionary()  # program -> {map's file descriptor: its view}
 
 
-class RingView(anywidget.AnyWidget):
+class RingView(View, page="ring"):
     """The widget of draw(b["output"]); a thread of its own looks at the ring, and reads at the slider's pace."""
-
-    _esm = Path(__file__).with_name("ring.js")
-    _css = Path(__file__).with_name("ring.css")
 
     # One trait for all that the thread and the buttons change: size, reader, writer (bytes since the ring was
     # made), records ([position, length, state]), every (whether those are all that wait, or the next few),
@@ -186,10 +182,6 @@ class RingView(anywidget.AnyWidget):
     def __repr__(self):
         records = [f"next: at {at:,}, {size:,} bytes, {state}" for at, size, state in self.shown["records"]]
         return "\n".join(filter(None, [self.shown["alt"], *records[:NEXT], self.shown["note"]]))
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
 
 
 def _state(head):

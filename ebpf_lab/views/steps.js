@@ -1,16 +1,14 @@
 // The page's side of a VerifierError: steps through the path that StepsView (steps.py) holds.
 
-const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
-
 function render({ model, el }) {
   const { source, steps, omitted, verdict, log } = model.get("shown");
   const last = steps.length - 1;
   let at = last;
 
-  el.classList.add("ebpf-steps");
+  group(el, "ebpf-steps", "The verifier's log");
   const fold = element("details", "");
-  const count = `${(steps.length + omitted).toLocaleString("en")} instructions`;
-  fold.append(element("summary", "", `The verifier's log, step by step (${count})`));
+  const instructions = `${count(steps.length + omitted)} instructions`;
+  fold.append(element("summary", "", `The verifier's log, step by step (${instructions})`));
 
   const bar = element("div", "bar");
   const button = (text, label, to) => {
@@ -78,7 +76,7 @@ function render({ model, el }) {
     slide.value = at;
     first.disabled = back.disabled = at === 0;
     next.disabled = end.disabled = at === last;
-    place.textContent = `step ${(at + 1 + omitted).toLocaleString("en")} of ${(last + 1 + omitted).toLocaleString("en")}, `
+    place.textContent = `step ${count(at + 1 + omitted)} of ${count(last + 1 + omitted)}, `
       + (line ? `line ${line}` : "line not known");
     said.textContent = at === last ? verdict : "";
     const cells = known.map(([name, value, changed]) => {

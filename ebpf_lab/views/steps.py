@@ -1,23 +1,19 @@
 """An error's log, one click away: the verifier's as a stepper, the compiler's as text."""
 
 import html
-from pathlib import Path
 
-import anywidget
 import traitlets
 from IPython.display import HTML
 
 from ..errors import LabError, VerifierError
+from .view import View
 
 STEPS = 500  # instructions that the browser holds: the last ones
 WORDS = 200_000  # characters of a log that the browser holds
 
 
-class StepsView(anywidget.AnyWidget):
+class StepsView(View, page="steps"):
     """The widget of a VerifierError: instruction by instruction, what the verifier knew, beside the source line."""
-
-    _esm = Path(__file__).with_name("steps.js")
-    _css = Path(__file__).with_name("steps.css")
 
     # source (lines), steps ([instruction, code, line, [[name, what is known, changed] ...]]), omitted, verdict, log
     shown = traitlets.Dict().tag(sync=True)
@@ -35,10 +31,6 @@ class StepsView(anywidget.AnyWidget):
 
     def __repr__(self):
         return str(self._error)
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
 
 
 def unfold(error):

@@ -5,9 +5,7 @@ import time
 import weakref
 from collections import deque
 from itertools import islice
-from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets
 from bcc.table import RingBuf
@@ -17,6 +15,7 @@ from ..columns import columns
 from ..hooks import attached
 from ..reader import PERIOD
 from ..trace_pipe import pipe_of
+from .view import View
 
 SHOWN = 300  # rows that the browser holds
 KEPT = 2000  # rows that the filter looks through
@@ -28,11 +27,8 @@ _views = (
 )  # program -> {map's file descriptor, or None for the trace pipe: its view}
 
 
-class StreamView(anywidget.AnyWidget):
+class StreamView(View, page="stream"):
     """What the widgets of watch(b) and watch(b["output"]) share. Fed by the reader thread, shown about ten times a second."""
-
-    _esm = Path(__file__).with_name("stream.js")
-    _css = Path(__file__).with_name("stream.css")
 
     # One trait for all that the reader thread changes: each update is one message, whole.
     # running, rows (the newest: [number, cell, ...]), total, rate, lost (None: nobody counts), note
@@ -158,10 +154,6 @@ class StreamView(anywidget.AnyWidget):
         lost = "losses not counted" if shown["lost"] is None else f"{shown['lost']} lost"
         head = f"{self.title}: {shown['total']} {self.unit}, {lost}. {shown['note']}".strip()
         return "\n".join([head, *("  ".join(map(str, row[1:])).rstrip() for row in shown["rows"][-20:])])
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
 
 
 class TraceView(StreamView):

@@ -1,0 +1,52 @@
+// What the page's sides of several views share; it stands before each one's own JavaScript (view.py).
+
+const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
+const drawn = (tag, attributes) => {  // of SVG
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+const count = number => number.toLocaleString("en");
+const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };  // a screen reader hears each change
+
+/** Makes the page's part a group, which is called by that name. */
+function group(el, className, label) {
+  el.classList.add("ebpf-view", className);
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", label);
+}
+
+/** A line that a screen reader reads out when it changes. */
+function status(tag) {
+  const made = element(tag, "note");
+  made.setAttribute("role", "status");
+  return made;
+}
+
+/** The button of a view that has the traits running and ended. */
+function startStop(model) {
+  const toggle = element("button", "toggle");
+  toggle.onclick = () => { model.set("running", !model.get("running")); model.save_changes(); };
+  return toggle;
+}
+
+/** Draws that button, and says in ``note`` what there is to say. */
+function drawStartStop(model, toggle, note) {
+  const shown = model.get("shown"), running = model.get("running");
+  put(toggle, running ? "Stop" : "Start");
+  toggle.disabled = model.get("ended");
+  const waiting = shown.running === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
+  put(note, waiting || shown.note || (running ? "" : "Stopped."));
+}
+
+/** Stop was pressed, and a cell keeps the kernel busy: what still comes is not drawn. */
+const stopping = model => model.get("shown").running && !model.get("running");
+
+/** Draw, now and whenever one of the traits changes; -> a function that ends it, for render() to return. */
+function redraw(model, draw, ...traits) {
+  const events = traits.map(trait => `change:${trait}`);
+  for (const event of events) model.on(event, draw);
+  draw();
+  return () => { for (const event of events) model.off(event, draw); };
+}
+

@@ -380,10 +380,15 @@ def _kernelspec_fault():
 
 
 def _html(rows):
-    heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in (*_HEADS, "fix"))
+    """Three columns, which a narrow window has room for."""
+    heads = ("state", "found", "what it means")
+    heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in heads)
     lines = ""
     for row in rows:
-        texts = map(html.escape, (row.state, row.name, row.found, row.means, row.fix))
+        state, name, found, means, fix = map(
+            html.escape, (row.state, row.name, row.found, row.means, row.fix)
+        )
+        texts = (f"{state}<br><b>{name}</b>", found, means + (fix and f"<br><b>Fix:</b> {fix}"))
         cells = "".join(f'<td style="text-align: left">{text}</td>' for text in texts)
         lines += f'<tr style="border-left: 4px solid {_COLOURS[row.state][1]}">{cells}</tr>'
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"

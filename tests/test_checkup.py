@@ -577,7 +577,7 @@ def test_the_html_has_a_row_for_each_that_starts_with_the_state_and_folds_what_i
     rows = doctor().rows
     text = Report(rows)._repr_html_()
     shown, folded = text.split("<details>")
-    states = [re.findall(r"<tr[^>]*><td[^>]*>(\w+)</td>", part) for part in (shown, folded)]
+    states = [re.findall(r"<tr[^>]*><td[^>]*>(\w+)<br>", part) for part in (shown, folded)]
     assert states[0] == [row.state for row in rows if row.state != "ok"]
     assert states[1] == ["ok"] * (len(rows) - len(states[0]))
 

@@ -25,13 +25,14 @@ class BPFMagic(Magics):
 
 
 def register(shell):
-    """Give ``shell`` the magic; in a notebook, too, the folded words below an error, and a stepper for one that is shown."""
+    """Give ``shell`` the magic; in a notebook, too, the folded words below an error, a stepper for one that is shown, and charts with alt text."""
     shell.register_magics(BPFMagic)
     if hasattr(shell, "kernel"):  # a terminal has print(error.steps)
         shell.events.register("post_run_cell", _unfold)
-        shell.display_formatter.mimebundle_formatter.for_type_by_name(
-            "ebpf_lab.errors", "VerifierError", _stepper
-        )
+        bundles = shell.display_formatter.mimebundle_formatter
+        bundles.for_type_by_name("ebpf_lab.errors", "VerifierError", _stepper)
+        # One for text/html alone would be taken away when matplotlib's inline backend loads.
+        bundles.for_type_by_name("matplotlib.figure", "Figure", _chart)
 
 
 def _unfold(result):
@@ -46,6 +47,12 @@ def _unfold(result):
 
         if (shown := unfold(error)) is not None:
             display(shown)
+
+
+def _chart(figure):
+    from .views.chart import with_alt
+
+    return {"text/html": with_alt(figure)}
 
 
 def _stepper(error):

@@ -9,11 +9,20 @@ const drawn = (tag, attributes) => {  // of SVG
 const count = number => number.toLocaleString("en");
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };  // a screen reader hears each change
 
-/** Makes the page's part a group, which is called by that name. */
+/** Makes the page's part a group, which is called by that name, and in which keys do what they do in any page. */
 function group(el, className, label) {
   el.classList.add("ebpf-view", className);
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", label);
+  // JupyterLab would take a slider's arrow keys, and Enter on a button.
+  el.addEventListener("keydown", event => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) event.stopPropagation(); });
+}
+
+/** Makes a part that scrolls one that Tab reaches, and that is called by that name. */
+function scrolls(box, label) {
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", label);
 }
 
 /** A line that a screen reader reads out when it changes. */

@@ -51,7 +51,7 @@ function picture(shown) {
 
   const last = rows.length + Boolean(shown.hint) + Boolean(shown.more);
   const height = Math.max(last + 2, 6) * ROW;  // room for a few slots more: what is below stays where it is
-  const lines = { height, viewBox: `0 0 ${WIDE} ${height}`, preserveAspectRatio: "none" };
+  const lines = { height, viewBox: `0 0 ${WIDE} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" };
   const left = drawn("svg", lines), right = drawn("svg", lines);
   const centre = last / 2, boxes = places(rows, targets.length);
   const kind = lit => (lit ? "lit" : "");
@@ -86,8 +86,7 @@ function render({ model, el }) {
   const note = status("span");
   bar.append(toggle, title, note);
   const scroll = element("div", "scroll");
-  scroll.tabIndex = 0;
-  scroll.setAttribute("aria-label", "Dispatcher, slots and programs");
+  scrolls(scroll, "Dispatcher, slots and programs");
   const drawing = element("div", "picture");
   drawing.setAttribute("role", "img");
   scroll.append(drawing);

@@ -7,8 +7,10 @@ function render({ model, el }) {
   const note = status("span");
   bar.append(toggle, note);
   const body = element("div", "body");
-  const chart = element("div", "chart");
-  chart.setAttribute("role", "img");
+  const chart = element("div", "chart"), drawing = element("div", "");
+  scrolls(chart, "Chart");
+  drawing.setAttribute("role", "img");
+  chart.append(drawing);
   const table = element("table", "");
   body.append(chart, table);
   el.append(bar, body);
@@ -22,9 +24,10 @@ function render({ model, el }) {
     const shown = model.get("shown");
     drawStartStop(model, toggle, note);
     if (stopping(model)) return;
-    chart.innerHTML = shown.svg;
+    drawing.innerHTML = shown.svg;
+    drawing.firstElementChild?.setAttribute("aria-hidden", "true");  // its figures are in the label
     chart.hidden = !shown.svg;
-    chart.setAttribute("aria-label", shown.alt);
+    drawing.setAttribute("aria-label", shown.alt);
     const head = element("thead", ""), rows = element("tbody", "");
     head.append(row(shown.heads, "th"));
     for (const th of head.querySelectorAll("th")) th.scope = "col";

@@ -29,8 +29,6 @@ function table(parent, className, heads, rows) {
 function render({ model, el }) {
   const id = `ebpf-ring-${Math.random().toString(36).slice(2)}`, { size } = model.get("shown");
   group(el, "ebpf-ring", "Ring buffer, live");
-  // JupyterLab would take the slider's arrow keys, and Enter on a button.
-  el.addEventListener("keydown", event => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) event.stopPropagation(); });
 
   const bar = element("div", "bar");
   const write = element("button", "write"), read = element("button", "read", "Read one");

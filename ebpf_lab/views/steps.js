@@ -36,9 +36,7 @@ function render({ model, el }) {
   };
   const pane = (className, label) => {
     const made = element("div", `pane ${className}`);
-    made.tabIndex = 0;
-    made.setAttribute("role", "group");
-    made.setAttribute("aria-label", label);
+    scrolls(made, label);
     return made;
   };
   const text = pane("source", "Your program"), code = pane("code", "What the verifier walked through");

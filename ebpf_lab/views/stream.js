@@ -16,8 +16,7 @@ function render({ model, el }) {
   bar.append(toggle, clear, label, counts, lost);
 
   const box = element("div", "box");
-  box.tabIndex = 0;
-  box.setAttribute("aria-label", `${model.get("unit")}, newest last`);
+  scrolls(box, `${model.get("unit")}, newest last`);
   const table = element("table", "");
   const head = table.createTHead().insertRow();
   const heads = model.get("heads");

@@ -1,0 +1,186 @@
+"""A running JupyterLab on a copy of the notebooks, and a real Chromium looking at it: for tests/browser and benchmarks."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+
+
+class Lab:
+    """A notebook opened in JupyterLab: what tests do to it and see of it."""
+
+    def __init__(self, browser, url, token):
+        self.browser, self.url, self.token = browser, url, token
+        self.console = []  # errors
+        self.new_tab()
+
+    def new_tab(self):
+        """A tab of the browser, in place of the one before."""
+        with contextlib.suppress(AttributeError):
+            self.page.close()
+        self.page = self.browser.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.console.append(said.text))
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+
+    def write(self, path, *sources):
+        """Make a notebook of these code cells."""
+        spec = {"name": "python3", "display_name": "Python 3 (eBPF)", "language": "python"}
+        cells = [new_code_cell(source) for source in sources]
+        self._put(path, new_notebook(cells=cells, metadata={"kernelspec": spec}))
+
+    def _put(self, path, notebook):
+        answer = self.page.request.put(
+            f"{self.url}api/contents/{path}",
+            headers={"Authorization": f"token {self.token}"},
+            data={"type": "notebook", "content": nbformat.from_dict(notebook)},
+        )
+        assert answer.ok, answer.text()
+
+    def open(self, path):
+        """Open a notebook; one of the lab's own as it was before anything was run and saved."""
+        self.path = path
+        if (ROOT / path).exists():
+            self._put(path, nbformat.read(ROOT / path, as_version=4))
+        self.page.goto(f"{self.url}lab/tree/{path}?reset&token={self.token}")
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        # Without a kernel the status is "idle" too, and what is run then is not run at all.
+        panel = self.page.locator(".jp-NotebookPanel:visible")
+        panel.locator(".jp-KernelName", has_text="Python 3 (eBPF)").wait_for(timeout=60_000)
+        panel.locator('[data-status="idle"]').first.wait_for(timeout=60_000)
+
+    def command(self, menu, command):
+        self.page.locator(f'.lm-MenuBar-item:has-text("{menu}")').click()
+        self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+    def run_all(self, timeout=180_000):
+        self.page.locator(".jp-Notebook .jp-Cell").first.click()
+        self.command("Run", "runmenu:run-all")
+        self.ran(timeout)
+
+    def ran(self, timeout=180_000):
+        """Wait until each code cell has run; JupyterLab may still be adding cells to the page."""
+        self.page.wait_for_function(
+            """() => {
+                const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(p => p.textContent);
+                return prompts.length && prompts.every(p => /\\[\\d+\\]:/.test(p));
+            }""",
+            timeout=timeout,
+        )
+
+    def run_cell(self, text, timeout=60_000):
+        """Run the code cell whose source has ``text``, and wait for its end."""
+        cell = self.cell(text)
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=timeout)
+        return cell
+
+    def cell(self, text):
+        """The code cell whose source has ``text``."""
+        return (
+            self.page.locator(".jp-CodeCell")
+            .filter(has=self.page.locator(".jp-InputArea", has_text=text))
+            .first
+        )
+
+    def save(self):
+        self.command("File", "docmanager:save")
+        expect(self.page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty")).to_have_count(0)
+
+    def failed(self):
+        """Ids of the cells whose output has an error, and of those that are tagged as meant to."""
+        self.save()
+        answer = self.page.request.get(
+            f"{self.url}api/contents/{self.path}", headers={"Authorization": f"token {self.token}"}
+        )
+        cells = [c for c in answer.json()["content"]["cells"] if c["cell_type"] == "code"]
+        failed = [c["id"] for c in cells if any(out["output_type"] == "error" for out in c["outputs"])]
+        return failed, [c["id"] for c in cells if "raises-exception" in c["metadata"].get("tags", [])]
+
+    def theme(self, scheme):
+        """Change the page's colours, "light" or "dark", as the system's setting does."""
+        self.page.emulate_media(color_scheme=scheme)
+        light = str(scheme == "light").lower()
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light, timeout=30_000)
+
+    def width(self, pixels):
+        self.page.set_viewport_size({"width": pixels, "height": 900})
+
+    def screenshot(self, name, part=None):
+        folder = ROOT / "tests/browser/artefacts"
+        folder.mkdir(exist_ok=True)
+        (part or self.page).screenshot(path=folder / f"{name}.png")
+
+
+def chromium_path():
+    """The distribution's Chromium, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextlib.contextmanager
+def window():
+    """A window of Chromium whose tabs share a cache: JupyterLab's 20 MB are fetched once."""
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
+        yield chromium.new_context(viewport={"width": 1280, "height": 900})
+        chromium.close()
+
+
+@contextlib.contextmanager
+def server(home):
+    """(url, token) of a JupyterLab of our own on 127.0.0.1, whose files are in the folder ``home``."""
+    shutil.copytree(
+        ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
+    settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "themes.jupyterlab-settings").write_text('{"adaptive-theme": true}')  # for Lab.theme()
+    token = secrets.token_hex(16)
+    env = os.environ | {
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_TOKEN": token,
+    }
+    with open(home / "log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+             "--ServerApp.port=0", f"--ServerApp.root_dir={home}"],
+            env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not (found := list((home / "runtime").glob("jpserver-*.json"))):
+                assert process.poll() is None and time.monotonic() < deadline, (home / "log").read_text()
+                time.sleep(0.1)
+            yield json.loads(found[0].read_text())["url"], token
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+@contextlib.contextmanager
+def opened(browser, url, token):
+    """A Lab whose page had no errors, and whose kernels are gone at the end."""
+    lab = Lab(browser, url, token)
+    try:
+        yield lab
+        assert lab.console == [], lab.console
+    finally:  # a kernel that lives on would go on tracing what other tests start
+        headers = {"Authorization": f"token {token}"}
+        for session in lab.page.request.get(f"{url}api/sessions", headers=headers).json():
+            lab.page.request.delete(f"{url}api/sessions/{session['id']}", headers=headers)
+        lab.page.close()

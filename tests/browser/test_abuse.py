@@ -1,0 +1,175 @@
+"""What people do to a notebook with their browser, their disk, and a program that never stops talking."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+from helpers import until
+from playwright.sync_api import expect
+
+from ebpf_lab import run
+
+LOAD = """from ebpf_lab import BPF, attach, record, watch
+b = BPF(text='\\nint hello(void *ctx) {\\n  bpf_trace_printk("Hello");\\n  return 0;\\n}\\n')
+attach(b, syscall="execve", fn_name="hello")"""
+FAST = """import resource, threading, time
+from ebpf_lab import BPF, fire, watch
+b = BPF(text='''
+BPF_RINGBUF_OUTPUT(output, 256);
+BPF_ARRAY(lost, u64, 1);
+struct event { u64 time; char text[24]; };
+int burst(struct __sk_buff *skb) {
+  struct event event = {bpf_ktime_get_ns(), "a million a second"};
+  if (output.ringbuf_output(&event, sizeof(event), 0)) lost.atomic_increment(0);
+  return 0;
+}
+''')
+fired, enough = 0, threading.Event()
+def work():
+    global fired
+    while not enough.is_set():
+        fire(b, "burst", times=1_000_000)
+        fired += 1_000_000
+view = watch(b["output"])
+view"""
+
+
+@pytest.fixture
+def home(server, tmp_path_factory):
+    """The folder that the server shows."""
+    info = next(tmp_path_factory.getbasetemp().glob("jupyter*/runtime/jpserver-*.json"))
+    return Path(json.loads(info.read_text())["root_dir"])
+
+
+def write(path, *cells):
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3 (eBPF)",
+        "language": "python",
+    }
+    nbformat.write(notebook, path)
+
+
+def another(lab, chromium):
+    """A second browser, with nothing shared with the first: as another person's, or another machine's."""
+    return type(lab)(chromium.new_page(viewport={"width": 1280, "height": 900}), lab.url, lab.token)
+
+
+def printed(lab, code):
+    """What the cell with ``code`` prints when it is run."""
+    cell = lab.run_cell(code)
+    expect(cell.locator(".jp-OutputArea-output").first).to_be_visible()
+    return cell.locator(".jp-OutputArea-output").first.inner_text().strip()
+
+
+def test_two_browsers_on_one_notebook_share_its_kernel_and_its_views(lab, chromium, home):
+    write(home / "two.ipynb", LOAD, "watch(b)", "shared = 7", "print(shared)")
+    lab.open("two.ipynb")
+    lab.run_cell("from ebpf_lab")
+    lab.run_cell("watch(b)")
+    lab.command("File", "docmanager:save")
+    until(lambda: "widget-view" in (home / "two.ipynb").read_text())
+    second = another(lab, chromium)
+    second.open("two.ipynb")
+    views = [one.page.locator(".ebpf-stream") for one in (lab, second)]
+    pid = run("/bin/true").pids[0]
+    for view in views:
+        expect(view.locator("td", has_text=re.compile(f"^{pid}$")).first).to_be_visible(timeout=30_000)
+    views[1].locator(".toggle").click()
+    expect(views[0].locator(".toggle")).to_have_text("Start", timeout=30_000)
+    expect(views[0].locator(".note")).to_have_text("Stopped.")
+    second.run_cell("shared = 7")
+    assert printed(lab, "print(shared)") == "7"
+    second.page.close()
+    views[0].locator(".toggle").click()
+    expect(views[0].locator(".note")).to_have_text("", timeout=30_000)  # it has started
+    pid = run("/bin/true").pids[0]
+    expect(views[0].locator("td", has_text=re.compile(f"^{pid}$")).first).to_be_visible()
+    assert lab.console == [] and second.console == []
+
+
+def test_a_recording_goes_on_while_the_tab_is_closed(lab, chromium, home, tmp_path):
+    recording = f"""import os, time
+with record(b) as lines:
+    open("{tmp_path}/recording", "w").close()
+    while not os.path.exists("{tmp_path}/enough"):
+        time.sleep(0.05)"""
+    write(home / "closed.ipynb", LOAD, recording, "print(lines.lost, *{line.pid for line in lines.lines})")
+    first = another(lab, chromium)
+    first.open("closed.ipynb")
+    first.run_cell("from ebpf_lab")
+    first.cell("with record(b)").locator(".jp-InputArea-editor").click()
+    first.page.keyboard.press("Control+Enter")
+    until((tmp_path / "recording").exists)
+    first.page.close()
+    pids = run("/bin/true", times=23).pids
+    (tmp_path / "enough").touch()
+    lab.open("closed.ipynb")
+    lost, *seen = map(int, printed(lab, "print(lines.lost").split())
+    assert set(pids) <= set(seen) and lost == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
+    disk = home / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], check=True)
+    try:
+        write(disk / "full.ipynb", LOAD, "old = 'text'", "print(b)")
+        before = (disk / "full.ipynb").read_text()
+        lab.open("disk/full.ipynb")
+        lab.run_cell("from ebpf_lab")
+        with pytest.raises(OSError), open(disk / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        lab.cell("old = 'text'").locator(".cm-content").fill("new = 'written while the disk was full'")
+        lab.command("File", "docmanager:save")
+        dialog = lab.page.locator(".jp-Dialog")
+        expect(dialog).to_contain_text("No space left on device")
+        dialog.get_by_role("button").last.click()
+        assert (disk / "full.ipynb").read_text() == before
+        assert "hello: attached" in printed(lab, "print(b)")
+
+        (disk / "filler").unlink()
+        lab.command("File", "docmanager:save")
+        until(lambda: "written while the disk was full" in (disk / "full.ipynb").read_text())
+        nbformat.validate(nbformat.read(disk / "full.ipynb", nbformat.NO_CONVERT))
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_million_events_a_second_leave_the_page_usable_and_the_memory_bounded(lab, home):
+    memory = "print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize() >> 20)"
+    until_fired = "while fired < {} * 1_000_000: time.sleep(0.1)\n" + memory
+    accounted = "view.shown['total'] + view.shown['lost']"
+    write(
+        home / "fast.ipynb",
+        FAST,
+        "thread = threading.Thread(target=work)\nthread.start()",
+        until_fired.format(2),
+        until_fired.format(20),
+        "enough.set()\nthread.join()",
+        f"while {accounted} < fired: time.sleep(0.1)\nprint({accounted} - fired)",
+    )
+    lab.open("fast.ipynb")
+    lab.run_cell("import resource")
+    view = lab.page.locator(".ebpf-stream")
+    lab.run_cell("Thread(target=work)")
+    early = int(printed(lab, "fired < 2 "))
+    view.scroll_into_view_if_needed()
+    expect(view.locator("td", has_text="a million a second").first).to_be_visible()
+    assert view.locator("tbody tr").count() <= 300
+    view.get_by_label("Filter").fill("nothing has this")  # all this while events come
+    expect(view.locator("tbody tr")).to_have_count(0)
+    view.get_by_label("Filter").fill("")
+    expect(view.locator("tbody tr").first).to_be_visible()
+    late = int(printed(lab, "fired < 20 "))
+    assert late < early + 50, f"{early} MiB, then {late} MiB"
+    lab.run_cell("enough.set()")
+    assert printed(lab, "while view.shown") == "0"
+    assert lab.console == []

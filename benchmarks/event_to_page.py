@@ -8,8 +8,8 @@ ring buffer. The other's cell is in the book's loop, BCC's trace_print(), which 
 same lines. For each process that a certain user starts the program writes the kernel's
 clock into both. Processes are started one by one, 50 to 350 ms apart at random, so that
 they don't keep step with a screen update. The page takes the time when the number has
-come into it and the browser has drawn it. On a machine that
-others use too, start it with nice -n -15. Written to event_to_page.md beside this file.
+come into it and the browser has drawn it. On a machine that others use too, start it with
+nice -n -15. Written to event_to_page.md beside this file.
 """
 
 import os

@@ -54,6 +54,15 @@ def server_of(log):
     return found[1], found[2]
 
 
+def answers(client):
+    """Whether a kernel that a server started answers this client; one that is still starting counts as dead to it."""
+    try:
+        client.wait_for_ready(timeout=5)
+    except RuntimeError:
+        return False
+    return True
+
+
 def _answers(address):
     try:
         return urllib.request.urlopen(f"{address}/api")

@@ -1,6 +1,7 @@
 """A notebook's kernel as tests use it, and what Linux holds of it."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -75,6 +76,12 @@ def in_linux():
 def nothing_new_since(before, *kinds):
     now = in_linux()
     return all(now[kind] <= before[kind] for kind in kinds or before)
+
+
+def programs_of(pid):
+    """The ids of the programs that a process holds."""
+    files = Path(f"/proc/{pid}/fdinfo").iterdir()
+    return {int(id_) for file in files for id_ in re.findall(r"^prog_id:\s*(\d+)", file.read_text(), re.M)}
 
 
 def code_of(path):

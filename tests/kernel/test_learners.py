@@ -10,9 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from helpers import server_of, until
+from helpers import answers, server_of, until
 from jupyter_client import BlockingKernelClient
-from notebook_kernel import NOTEBOOKS, Kernel, code_of, in_linux, nothing_new_since, settled
+from notebook_kernel import NOTEBOOKS, Kernel, code_of, in_linux, nothing_new_since, programs_of, settled
 
 from ebpf_lab import run
 
@@ -112,9 +112,11 @@ def test_a_restart_in_the_middle_leaves_nothing_and_the_next_run_all_works(path,
     middle = next((n for n, cell in enumerate(cells) if "PIN" in cell.source), len(cells) // 2)
     for cell in cells[: middle + 3]:  # in chapter 2 a map is pinned then
         kernel.run_cell(cell)
+    programs = programs_of(kernel.pid)
+    assert programs
     kernel.manager.restart_kernel()
     kernel.client.wait_for_ready(timeout=60)
-    until(lambda: nothing_new_since(before, "prog", "map") or in_linux()["pins"])
+    until(lambda: not programs & in_linux()["prog"])
     run_all(kernel, path)
     kernel.stop()
     until(lambda: nothing_new_since(before))
@@ -134,7 +136,7 @@ def test_kill_9_of_the_server_ends_its_kernels_and_the_next_load_sweeps(tmp_path
         urllib.request.urlopen(request).close()
         client.load_connection_file(str(until(lambda: next(tmp_path.glob("kernel-*.json"), None))))
         client.start_channels()
-        client.wait_for_ready(timeout=60)
+        until(lambda: answers(client), 60)
         client.execute(
             LOAD + "import os\nwith record(b):\n  print('pid', os.getpid())\n  while True: run('/bin/true')"
         )

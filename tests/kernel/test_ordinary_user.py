@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from helpers import server_of, until
+from helpers import answers, server_of, until
 from jupyter_client import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +183,7 @@ def test_an_interrupt_through_the_server_reaches_the_kernel(clone, server):
     )
     client.start_channels()
     try:
-        client.wait_for_ready(60)
+        until(lambda: answers(client), 60)
         asked = client.execute("print('endless'); import time; time.sleep(600)")
         while "endless" not in str(client.get_iopub_msg(60)["content"].get("text")):
             pass

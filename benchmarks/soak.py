@@ -13,22 +13,17 @@ import argparse
 import json
 import os
 import re
-import secrets
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from jupyterlab_page import Lab, server, window
 
 from ebpf_lab import run, syscall_nr
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests/browser"))
-from conftest import Lab  # noqa: E402
 
 # notebook, the cells to run, and the view to see
 LIVE = {
@@ -40,24 +35,6 @@ LIVE = {
 }  # fmt: skip
 TIMES = 23  # processes a second
 MEASURED = 60  # seconds
-
-
-def serve(home):
-    """A JupyterLab on a copy of the notebooks -> (process, url, token)."""
-    shutil.copytree(
-        ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
-    )
-    shutil.copy(home / "notebooks/03_ringbuffer.ipynb", home / "notebooks/03_copy.ipynb")
-    token, runtime = secrets.token_hex(16), home / "runtime"
-    env = os.environ | {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_CONFIG_DIR": str(home / "config")}
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
-               f"--ServerApp.root_dir={home}", *(["--allow-root"] if os.geteuid() == 0 else [])]  # fmt: skip
-    with open(home / "log", "wb") as log:
-        process = subprocess.Popen(command, env=env | {"JUPYTER_TOKEN": token}, stdout=log, stderr=log)
-    while not (found := list(runtime.glob("jpserver-*.json"))):
-        assert process.poll() is None, (home / "log").read_text()
-        time.sleep(0.1)
-    return process, json.loads(found[0].read_text())["url"], token
 
 
 def family(pid):
@@ -112,7 +89,7 @@ def open_views(browser, url, token):
     """{notebook: (its Lab, its view)}, each live."""
     views = {}
     for name, (cells, view) in LIVE.items():
-        lab = Lab(browser.new_page(viewport={"width": 1280, "height": 900}), url, token)
+        lab = Lab(browser, url, token)
         lab.open(f"notebooks/{name}.ipynb")
         for text in cells:
             lab.run_cell(text)
@@ -130,19 +107,20 @@ def kernel_of(server, url, token, page, name):
 
 
 def main(minutes):
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-    with tempfile.TemporaryDirectory(prefix="ebpf-lab-soak-") as home, sync_playwright() as playwright:
-        server, url, token = serve(Path(home))
-        try:
-            browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+    with (
+        tempfile.TemporaryDirectory(prefix="ebpf-lab-soak-") as folder,
+        server(home := Path(folder)) as (url, token),
+    ):
+        pid = json.loads(next((home / "runtime").glob("jpserver-*.json")).read_text())["pid"]
+        (home / "notebooks/03_copy.ipynb").write_bytes((home / "notebooks/03_ringbuffer.ipynb").read_bytes())
+        with window() as browser:
             views = open_views(browser, url, token)
             page = views["04_tailcalls"][0].page
-            uid = 2_100_000_000 + 3 * kernel_of(server.pid, url, token, page, "04_tailcalls")
+            uid = 2_100_000_000 + 3 * kernel_of(pid, url, token, page, "04_tailcalls")
             started = work(60, uid)
-            first, more = measure(server.pid, uid)
+            first, more = measure(pid, uid)
             started += more + work(max(0, minutes - 3) * 60, uid)
-            last, more = measure(server.pid, uid)
+            last, more = measure(pid, uid)
             started += more
             report(first, last, minutes)
             count = views["02_maps"][1].locator("tr", has_text=str(uid)).locator("td").nth(1)
@@ -155,9 +133,6 @@ def main(minutes):
             print("Chapter 3:", views["03_ringbuffer"][1].locator(".counts, .lost").all_inner_texts())
             errors = {name: lab.console for name, (lab, _) in views.items() if lab.console}
             print("Errors in the browser's console:", errors or "none")
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
 
 
 def report(first, last, minutes):

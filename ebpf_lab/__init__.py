@@ -5,6 +5,7 @@ fetched from its module when it is first used (PEP 562), so that ``doctor``
 works on a machine where they are missing.
 """
 
+import warnings
 from importlib import import_module
 
 _HOME = {
@@ -33,6 +34,9 @@ _HOME = {
 }
 
 __all__ = list(_HOME)
+
+# BCC's own text has escapes that Python 3.12 and newer warn of, at each start where it can't keep what it compiled.
+warnings.filterwarnings("ignore", category=SyntaxWarning, module=r".*/bcc/")
 
 
 def __getattr__(name):

@@ -1,4 +1,8 @@
+import os
+from pathlib import Path
+
 import pytest
+import results
 from helpers import HELLO
 
 
@@ -17,3 +21,13 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="it takes minutes: ./lab test --long"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if folder := os.environ.get("LAB_RESULTS"):  # set by whole runs
+        reports = [
+            (outcome, report)
+            for outcome in ("passed", "failed", "error", "skipped")
+            for report in terminalreporter.stats.get(outcome, [])
+        ]
+        results.add(results.of(reports), Path(folder))

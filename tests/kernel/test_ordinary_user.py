@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from helpers import answers, server_of, until
+from helpers import answers, copied, server_of, until
 from jupyter_client import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
@@ -38,16 +38,7 @@ def clone():
     """A clone that belongs to the user, set up by ./lab; its step for root was done by root, without sudo."""
     with tempfile.TemporaryDirectory(prefix="ebpf-lab-") as home:
         os.chmod(home, 0o755)
-        listed = subprocess.run(
-            ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for file in listed.stdout.splitlines():
-            if (ROOT / file).is_file():
-                (target := Path(home, "ebpf-lab", file)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, target)
+        copied(Path(home, "ebpf-lab"))
         subprocess.run(["chown", "-R", f"{USER}:{USER}", home], check=True)
         clone = User(Path(home, "ebpf-lab"))
         clone.files = {str(path.relative_to(clone.path)) for path in clone.path.rglob("*") if path.is_file()}

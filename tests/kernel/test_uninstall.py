@@ -3,11 +3,10 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from helpers import copied
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = "hello"  # small, and nothing needs it
 
 pytestmark = pytest.mark.skipif(
@@ -18,16 +17,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def clone(tmp_path):
     """The lab's own files, with a .venv that is nearly empty."""
-    files = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for file in filter(lambda file: (ROOT / file).is_file(), files.splitlines()):
-        (target := tmp_path / "ebpf lab" / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, target)
-    return tmp_path / "ebpf lab"
+    return copied(tmp_path / "ebpf lab")
 
 
 def lab(clone, *arguments):

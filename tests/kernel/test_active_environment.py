@@ -1,0 +1,92 @@
+"""./lab in an active environment of another Python than the distribution's, as conda's would be."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, copied
+
+PYTHONS = [
+    *(Path(folder, name) for folder in os.environ["PATH"].split(":") for name in ("python3.13", "python3.12")),
+    *sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.1[1-9]*/bin/python"), reverse=True),
+]  # fmt: skip
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root sets the lab up without a password"),
+    pytest.mark.timeout(1200),
+]
+
+
+def another_python():
+    """A Python of another version than .venv's, which is the distribution's."""
+    for python in filter(Path.exists, PYTHONS):
+        shown = subprocess.run(
+            [python, "-c", "import sys, venv, ensurepip; print(sys.version)"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if shown.returncode == 0 and shown.stdout.strip() != sys.version:
+            return python
+    pytest.skip("there is no Python from 3.11 here but the distribution's")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A virtual environment with what environment.yml asks for."""
+    folder = tmp_path_factory.mktemp("environment")
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    subprocess.run([another_python(), "-m", "venv", folder], check=True)
+    install = [folder / "bin/python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wanted]
+    subprocess.run(install, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return copied(tmp_path_factory.mktemp("clone") / "ebpf-lab")
+
+
+def lab(clone, environment, *arguments):
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"VIRTUAL_ENV": str(environment), "PATH": f"{environment}/bin:{env['PATH']}"}
+    return subprocess.run([clone / "lab", *arguments], capture_output=True, text=True, check=False, env=env)
+
+
+def test_an_environment_with_all_that_is_needed_is_used_and_not_changed(clone, environment):
+    before = {
+        path: path.lstat().st_mtime for path in environment.rglob("*") if "__pycache__" not in path.parts
+    }
+    done = lab(clone, environment, "setup")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Python: the active environment {environment}" in done.stdout
+    assert not (clone / ".venv/bin").exists()
+    assert {path: path.lstat().st_mtime for path in environment.rglob("*") if "__pycache__" not in path.parts} == before  # fmt: skip
+
+
+def test_chapter_one_passes_there(clone, environment):
+    assert lab(clone, environment, "setup").returncode == 0
+    env = os.environ | {"JUPYTER_PATH": str(clone / ".venv/share/jupyter")}
+    command = [environment / "bin/jupyter", "nbconvert", "--to", "notebook", "--stdout", "--execute"]
+    done = subprocess.run(
+        [*command, clone / "notebooks/01_hello.ipynb"], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"\d+ lines recorded, 0 lost", done.stdout)
+
+
+def test_doctor_looks_at_it_too(clone, environment):
+    assert lab(clone, environment, "setup").returncode == 0
+    done = lab(clone, environment, "doctor")
+    version = [environment / "bin/python", "-c", "import platform; print(platform.python_version())"]
+    assert subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip() in done.stdout
+    assert "SyntaxWarning" not in done.stderr  # BCC's, for a newer Python
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_an_environment_lacks_is_named(clone, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    done = lab(clone, tmp_path / "bare", "doctor")
+    assert "not the active environment" in done.stdout and "lacks jupyterlab" in done.stdout

@@ -1,0 +1,110 @@
+"""./lab test --kernel IMAGE: what depends on the kernel, tried in another one than this machine's.
+
+virtme-ng boots the kernel in QEMU with this machine's files as its own, read-only: .venv, BCC and the
+project are the same there. With KVM where that really works, else in emulation, which is about twenty
+times slower.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import results  # noqa: E402
+
+CHAPTERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+HOOKS = ["tests/kernel/test_kprobes.py", "tests/kernel/test_hooks.py"]
+REFUSALS = ["tests/kernel/test_refused.py", "-k", "in_the_learners_words or taken_though"]
+VNG = ROOT / ".venv/bin/vng"
+USER = "12345"
+GUESTS = [("root", CHAPTERS), (USER, CHAPTERS + HOOKS), ("root", HOOKS + REFUSALS)]
+MINUTES = 35
+
+
+def main(image, *tests):
+    image = Path(image).resolve()
+    guests = [("root", tests), (USER, tests)] if tests else GUESTS
+    accelerated = _boots_with_kvm(image)
+    print(
+        f"==> {image.name}, " + ("with KVM" if accelerated else "in emulation: there is no KVM that works"),
+        flush=True,
+    )
+    with ThreadPoolExecutor(2) as pool:  # each has two CPUs, of which a test mostly keeps one busy
+        failed = list(pool.map(lambda guest: _test(image, accelerated, *guest), guests))
+    print("\n" + results.table())
+    return any(failed)
+
+
+def _test(image, accelerated, user, tests):
+    """Run ``tests`` in a guest of their own, and show its lines; whether something failed there."""
+    label = f"[{image.name}, {'root' if user == 'root' else 'a user'}: {Path(tests[0]).stem}, ...]"
+    pytest = ["-v", "-p", "no:cacheprovider", "--nbval-cell-timeout=900", "-o", "timeout=1800", *tests]
+    with tempfile.TemporaryDirectory(prefix="ebpf-lab-kernel-") as folder:
+        command = shlex.join(map(str, [ROOT / "tests/kernels/guest.sh", ROOT, user, *pytest]))
+        with _booted(image, accelerated, command, f"--rwdir=/run/results={folder}") as lines:
+            for line in lines:
+                print(label, line, end="", flush=True)
+        found = [json.loads(path.read_text()) for path in Path(folder).glob("*.json")]
+    for result in found:
+        results.add(result, results.FOLDER)
+    if not found:
+        print(f"{label} ended without a result, or after {MINUTES} minutes. Fix: see its lines above")
+    return not found or any({"failed", "error"} & set(counts) for counts in found[0]["groups"].values())
+
+
+def _boots_with_kvm(image):
+    """Whether KVM can boot ``image``: the device may be there and the guest abort, or stay silent."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with _booted(image, True, "echo booted", seconds=60) as lines:
+        return any(line.strip() == "booted" for line in lines)
+
+
+@contextmanager
+def _booted(image, accelerated, command, *options, seconds=60 * MINUTES):
+    """The lines that the guest prints; it is ended with the block, or after so many seconds."""
+    words = [
+        VNG,
+        "--run",
+        image,
+        "--force-9p",
+        "--cpus",
+        "2",
+        "--memory",
+        "4G",
+        "--rodir=/run/host=/",
+        *options,
+    ]
+    if (
+        not accelerated
+    ):  # this CPU is the oldest that numpy runs on: newer ones' instructions cost more to emulate
+        words += ["--disable-kvm", "--qemu-opts=-cpu", "--qemu-opts=Nehalem,+xsave"]
+    guest = subprocess.Popen(
+        [*words, "--", command], env=os.environ | {"PATH": f"{VNG.parent}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        start_new_session=True,
+    )  # fmt: skip
+    clock = threading.Timer(seconds, os.killpg, [guest.pid, signal.SIGKILL])
+    clock.start()
+    try:
+        yield guest.stdout
+    finally:
+        clock.cancel()
+        with suppress(ProcessLookupError):
+            os.killpg(guest.pid, signal.SIGKILL)  # QEMU too
+        guest.wait()
+        guest.stdout.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

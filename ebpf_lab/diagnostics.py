@@ -107,13 +107,8 @@ def _hints(message, line, lineno, seen, source):
     if strings and seen[0][0]["text"] == strings[0]:
         return strings[0]
     if named := re.search(r"undeclared identifier '(\w+)'", message):
-        maps = {
-            m[1]: source.count("\n", 0, m.start()) + 1 for m in re.finditer(r"\bBPF_\w+\(\s*(\w+)", source)
-        }
-        maps |= {
-            m[1]: source.count("\n", 0, m.start()) + 1
-            for m in re.finditer(r'\bBPF_\w+\("\w+",(?:[^,]+,){2}\s*(\w+)', source)
-        }
+        macros = (r"\bBPF_\w+\(\s*(\w+)", r'\bBPF_\w+\("\w+",(?:[^,]+,){2}\s*(\w+)')
+        maps = {m[1]: _line_of(m) for macro in macros for m in re.finditer(macro, source)}
         if maps.get(named[1], 0) > lineno:
             hints += " [a map below]"
         elif near := get_close_matches(named[1], maps, 1):
@@ -148,7 +143,7 @@ def _late_error(words, source, rewritten):
         what = f"BPF has no instruction for it: Cannot select {found[1]}"
     elif found := re.search(r"could not open bpf map: (\w+), error: (.*)", words):
         used = re.search(rf"\b{found[1]}\b", source)
-        lineno = source.count("\n", 0, used.start()) + 1 if used else 0
+        lineno = _line_of(used)
         what = f"the kernel makes no such map as {found[1]}: {found[2]}"
     else:
         return None
@@ -159,7 +154,7 @@ def event_error(words, name, source):
     """The CompileError for an event that BCC's Python can't read: ``words`` are those it prints before it exits."""
     field = re.search(r"Type: '([^'\[]+?) ?(?:\[|')", words)
     used = field and re.search(rf"\b{re.escape(field[1])}\b", source)
-    lineno = source.count("\n", 0, used.start()) + 1 if used else 0
+    lineno = _line_of(used)
     message = f"BCC can't read the events of {name}: {words.strip()}"
     return _compile_error(_place(lineno), message, words, source, lineno, hints=words)
 
@@ -414,7 +409,12 @@ def _tail(words):
 def _function_line(source, function):
     """The line where ``function`` begins: all that can be said of a log that quotes no source."""
     found = re.search(rf"\b{re.escape(function)}\s*\(", source)
-    return source.count("\n", 0, found.start()) + 1 if found else 0
+    return _line_of(found)
+
+
+def _line_of(found):
+    """The line where a match stands; 0 where there is none."""
+    return found.string.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def _place(lineno, column=0):

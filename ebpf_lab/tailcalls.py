@@ -4,16 +4,13 @@ from collections import Counter
 from contextlib import suppress
 from typing import NamedTuple
 
-import numpy as np
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 
 from . import bpf
+from .bytecode import LOAD_64, MAP, instructions
 from .errors import LabError, MapError
 from .maps import to_frame
-
-_INSTRUCTION = [("code", "u1"), ("registers", "u1"), ("offset", "i2"), ("value", "i4")]  # linux/bpf.h
-_LOAD, _MAP = 0x18, 1  # BPF_LD | BPF_IMM | BPF_DW, and as its source register: BPF_PSEUDO_MAP_FD
 
 _names = {}  # program id -> name, of each program seen; the kernel does not give an id twice
 
@@ -29,15 +26,15 @@ class JumpTable(NamedTuple):
     empty: int | None  # how often a jump found its slot empty; None: nobody counts
 
 
-def jump_table(table, slots=None):
+def jump_table(table, earlier=None):
     """Look at the program array ``table``.
 
     The kernel's statistics leave out programs that were reached by a tail call. So the counts are
     the program's own: from its map ``jumps``, a u64 array or per-CPU array by slot, with one
     entry more for jumps to empty slots.
 
-    A program array can't be read in bulk: it takes a system call for each slot. ``slots``, of an
-    earlier look, spares them where only the counts are wanted.
+    A program array can't be read in bulk: it takes a system call for each slot. An ``earlier`` look at
+    it spares them where only the counts are wanted.
 
     Raises TypeError for what is no program array, MapError where ``jumps`` is no array of numbers,
     and UnloadedError for an unloaded program.
@@ -46,15 +43,18 @@ def jump_table(table, slots=None):
         raise TypeError(f"jump_table() takes a program array, as b['syscall'], not {type(table).__name__}")
     program = table.bpf
     counts = _counts(program)
-    if slots is None:
-        slots = _slots(table)
-    return JumpTable(
+    found = earlier or JumpTable(
         lib.bpf_table_name(program.module, table.map_id).decode(),
         _dispatchers(program, table),
         table.max_entries,
-        slots,
-        None if counts is None else {slot: counts.get(slot) for slot in slots},
-        None if counts is None else counts.get(table.max_entries),
+        _slots(table),
+        None,
+        None,
+    )
+    if counts is None:
+        return found._replace(jumps=None, empty=None)
+    return found._replace(
+        jumps={slot: counts.get(slot) for slot in found.slots}, empty=counts.get(found.size)
     )
 
 
@@ -102,10 +102,10 @@ def _dispatchers(program, table):
 
     Their text would not tell: a jump may stand in a static function, which is inlined, or in a comment.
     """
-    return [name for name in program.functions if _refers(program.dump_func(name.encode()), table.map_fd)]
 
+    def refers(one):
+        return one.opcode == LOAD_64 and one.src in MAP and one.imm == table.map_fd
 
-def _refers(code, map_fd):
-    code = np.frombuffer(code, _INSTRUCTION)
-    is_map = (code["code"] == _LOAD) & (code["registers"] >> 4 == _MAP)
-    return bool((is_map & (code["value"] == map_fd)).any())
+    return [
+        name for name in program.functions if any(map(refers, instructions(program.dump_func(name.encode()))))
+    ]

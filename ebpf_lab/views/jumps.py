@@ -20,7 +20,7 @@ class JumpView(MapView, page="jumps"):
     shown = traitlets.Dict().tag(sync=True)
 
     def __init__(self, table, key):
-        self._slots, self._seen, self._due = None, None, 0
+        self._read, self._seen, self._due = None, None, 0
         self._counts, self._lit = None, set()
         self._alt, self._told = "", 0
         super().__init__(table, key or _key_of(table))
@@ -29,9 +29,8 @@ class JumpView(MapView, page="jumps"):
         """Read the counts once, and the slots where they may have changed; show what changed."""
         now, changes = time.monotonic(), self._table.changes
         if changes != self._seen or now > self._due:
-            self._slots, self._seen, self._due = None, changes, now + REREAD
-        table = jump_table(self._table, self._slots)
-        self._slots = table.slots
+            self._read, self._seen, self._due = None, changes, now + REREAD
+        table = self._read = jump_table(self._table, self._read)
         shown = self._picture(table, now)
         # The picture changes ten times a second; nobody can listen to that.
         if now - self._told >= 1 or not self.running:

@@ -10,13 +10,13 @@ from bcc.table import RingBuf
 
 from . import syscalls
 from .bpf import BPF
-from .buffers import BUFFERS, RingSource, buffer_of
+from .buffers import BUFFERS, buffer_of
 from .errors import LabError
 from .events import record
 from .hooks import attach, attached
 from .maps import to_frame
 from .records import RAW
-from .ring import HEADER
+from .ring import Ring, stride
 from .testrun import fire
 from .workload import run
 
@@ -200,11 +200,11 @@ def _never_lose(b):
     output, times = _buffer(b), 1500
     if not isinstance(output, RingBuf):
         return Verdict(False, "output is no ring buffer")
-    ring = RingSource(output, buffer_of(output).dtype)
+    ring = Ring(output.map_fd)
     try:
         fire(b, "burst", times=times)
         headers = ring.headers(times)
-        needed = sum(HEADER + (header.length + 7) // 8 * 8 for header in headers[:1]) * times
+        needed = sum(stride(header.length) for header in headers[:1]) * times
         sent = f"{times:,} runs of burst while nobody reads"
         saw = f"{len(headers):,} records in a ring of {ring.size:,} bytes"
         if len(headers) < times:

@@ -17,9 +17,7 @@ from .records import cut_out, fitted
 BUSY, DISCARDED = 1 << 31, 1 << 30  # linux/bpf.h: BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
 HEADER = 8  # linux/bpf.h: BPF_RINGBUF_HDR_SZ
 _WALKED = 1 << 16  # records of mixed sizes looked at in one go
-_TAKEN = (
-    1 << 20
-)  # bytes taken in one go: they stay in the CPU's cache from the look at the headers to the copy
+_TAKEN = 1 << 20  # bytes taken in one go: in the CPU's cache from the look at the headers to the copy
 
 
 class Header(NamedTuple):
@@ -70,7 +68,7 @@ class Ring:
             head = self._head(position)
             length = head & ~(BUSY | DISCARDED)
             found.append(Header(position, length, bool(head & BUSY), bool(head & DISCARDED)))
-            position += _stride(length)
+            position += stride(length)
         return found
 
     def take(self, dtype, count=None):
@@ -83,12 +81,12 @@ class Ring:
         if start == end or (first := self._head(start)) & BUSY:
             return None, None
         length = first & ~DISCARDED
-        stride = _stride(length)
+        step = stride(length)
         # The rest at the next call: the kernel has room again early.
-        most = min(end - start, self.size // 4, _TAKEN) // stride
+        most = min(end - start, self.size // 4, _TAKEN) // step
         most = min(max(most, 1), count or most)
         at = start % self.size
-        heads = self._words[at // 4 : (at + most * stride) // 4 : stride // 4]
+        heads = self._words[at // 4 : (at + most * step) // 4 : step // 4]
         alike = heads == length
         if not alike.all():
             alike |= heads == length | DISCARDED
@@ -96,14 +94,12 @@ class Ring:
         run = most if alike.all() else int(alike.argmin())
         if run < min(most, 8):
             return self._walk(dtype, start, end, min(count or _WALKED, _WALKED))
-        rows = (
-            np.ndarray(run, f"V{length}", self._data, at + HEADER, stride) if length else np.empty(run, "V0")
-        )
+        rows = np.ndarray(run, f"V{length}", self._data, at + HEADER, step) if length else np.empty(run, "V0")
         heads = heads[:run]
         if (heads != length).any():
             rows = rows[heads == length]
         taken = fitted(rows, dtype)  # a copy, made before the kernel may write there again
-        self._consumer[0] = start + run * stride
+        self._consumer[0] = start + run * step
         return taken
 
     def _walk(self, dtype, position, end, count):
@@ -117,7 +113,7 @@ class Ring:
             if head == length:
                 starts.append(position % self.size + HEADER)
                 lengths.append(length)
-            position += _stride(length)
+            position += stride(length)
             seen += 1
         taken = cut_out(self._data, starts, lengths, dtype)
         self._consumer[0] = position
@@ -127,11 +123,12 @@ class Ring:
         return self._heads[position % self.size // 4]
 
 
-def _stride(length):
+def stride(length):
+    """Bytes that a record with ``length`` bytes of data takes in the ring."""
     return HEADER + (length + 7) // 8 * 8
 
 
 def _max_entries(fd):
-    """The ring's size in bytes, as the kernel has it."""
+    """The ring's size in bytes; from procfs, since bpf(2) is not known here for every CPU."""
     with open(f"/proc/self/fdinfo/{fd}") as info:
         return next(int(line.split()[1]) for line in info if line.startswith("max_entries:"))

@@ -22,9 +22,8 @@ KEPT = 2000  # rows that the filter looks through
 QUIET = 10  # seconds without a row, after which the view says what to run
 
 
-_views = (
-    weakref.WeakKeyDictionary()
-)  # program -> {map's file descriptor, or None for the trace pipe: its view}
+# program -> {map's file descriptor, or None for the trace pipe: its view}
+_views = weakref.WeakKeyDictionary()
 
 
 class StreamView(View, page="stream"):

@@ -21,7 +21,9 @@ from pathlib import Path
 
 from websocket import create_connection  # of websocket-client, which jupyter_server brings
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from helpers import copied
+
 ARTEFACTS = Path(__file__).parent / "artefacts"
 BOX, WHEELS = ARTEFACTS / "box", ARTEFACTS / "wheels"
 PORT = 8899
@@ -96,9 +98,7 @@ def processes():
     subprocess.Popen(["slirp4netns", "--configure", "--disable-host-loopback", str(holder.pid), "tap0"])
     nsenter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", sys.executable, __file__, "network"]
     inside = subprocess.Popen(nsenter)
-    while (
-        True
-    ):  # it is process 1 here, so all orphans are its own: a QEMU that nobody reaps looks alive to libvirt
+    while True:  # as process 1 it has all orphans: a QEMU that nobody reaps looks alive to libvirt
         pid, status = os.wait()
         if pid == inside.pid:
             sys.exit(os.waitstatus_to_exitcode(status))
@@ -213,13 +213,7 @@ def listening():
 
 def copy_of_the_project(folder):
     """As in the home of somebody with uid 1000, and set up there too."""
-    listed = run(
-        "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
-    )
-    for file in listed.stdout.splitlines():
-        if (ROOT / file).is_file():
-            (target := folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, target)
+    copied(folder)
     (folder / ".venv").mkdir()
     (folder / ".venv/of-the-host").touch()
     run("chown", "-R", "1000:1000", folder)

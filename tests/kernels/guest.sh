@@ -10,8 +10,8 @@ shift 2
 tag=$(awk '$2 == "/run/host" {print $1}' /proc/mounts)
 umount /run/host
 mount -t 9p -o ro,version=9p2000.L,trans=virtio,access=any,msize=512000,cache=loose "$tag" /run/host
-for folder in dev proc run sys tmp; do mount --rbind "/$folder" "/run/host/$folder"; done
 mount -t bpf bpf /sys/fs/bpf
+for folder in dev proc run sys tmp; do mount --rbind "/$folder" "/run/host/$folder"; done
 
 become=()
 if [[ $user != root ]]; then # with what ./lab gives an ordinary user's notebooks

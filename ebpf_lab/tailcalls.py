@@ -104,7 +104,7 @@ def _dispatchers(program, table):
     """
 
     def refers(one):
-        return one.opcode == LOAD_64 and one.src in MAP and one.imm == table.map_fd
+        return one.opcode == LOAD_64 and one.src == MAP[0] and one.imm == table.map_fd
 
     return [
         name for name in program.functions if any(map(refers, instructions(program.dump_func(name.encode()))))

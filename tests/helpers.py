@@ -43,8 +43,8 @@ def children():
 
 
 def until(condition, seconds=20):
-    """Wait for ``condition()`` to be true; its value, or AssertionError after ``seconds``."""
-    deadline = time.monotonic() + seconds
+    """Wait for ``condition()`` to be true; its value, or AssertionError after ``seconds``, longer in emulation."""
+    deadline = time.monotonic() + seconds * int(os.environ.get("LAB_PATIENCE", 1))
     while not (value := condition()):
         assert time.monotonic() < deadline, "what the test waits for did not come"
         time.sleep(0.01)

@@ -9,6 +9,12 @@ import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+LOAD = """
+from ebpf_lab import BPF, attach, record, run, watch
+program = '\\nint hello(void *ctx) {\\n  bpf_trace_printk("Hello");\\n  return 0;\\n}\\n'
+b = BPF(text=program)
+attach(b, syscall="execve", fn_name="hello")
+"""
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 # Not counted: what comes and goes without us. Jupyter's messages take an eventfd for a while, IPython's
 # history a journal, and matplotlib keeps its fonts open for each thread that draws.

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers import held, until
+from notebook_kernel import Kernel
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +26,11 @@ def nothing_left_behind(warm):
     for program in list(bpf._loaded):
         program.close()
     until(lambda: held() == before or None, seconds=5)
+
+
+@pytest.fixture
+def kernel():
+    """A notebook's own."""
+    kernel = Kernel()
+    yield kernel
+    kernel.stop()

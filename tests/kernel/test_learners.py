@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import secrets
 import signal
 import subprocess
 import urllib.request
@@ -12,18 +13,12 @@ from pathlib import Path
 import pytest
 from helpers import answers, server_of, until
 from jupyter_client import BlockingKernelClient
-from notebook_kernel import NOTEBOOKS, Kernel, code_of, in_linux, nothing_new_since, programs_of, settled
+from notebook_kernel import LOAD, NOTEBOOKS, code_of, in_linux, nothing_new_since, programs_of, settled
 
 from ebpf_lab import run
 
 ROOT = Path(__file__).parents[2]
 WATCHED = 2_100_000_000 + 3 * os.getpid()  # a user of ours alone
-LOAD = """
-from ebpf_lab import BPF, attach, record, run, watch
-program = '\\nint hello(void *ctx) {\\n  bpf_trace_printk("Hello");\\n  return 0;\\n}\\n'
-b = BPF(text=program)
-attach(b, syscall="execve", fn_name="hello")
-"""
 LINES = """
 with record(b) as lines:
     pids = run('/bin/true', times=23).pids
@@ -34,13 +29,6 @@ assert set(pids) <= {line.pid for line in lines.lines}
 @pytest.fixture
 def nothing_left_behind():
     """Not for these: they look into the notebook's process, and Jupyter's client keeps threads in ours."""
-
-
-@pytest.fixture
-def kernel():
-    kernel = Kernel()
-    yield kernel
-    kernel.stop()
 
 
 def run_all(kernel, path):
@@ -75,7 +63,8 @@ def compiles_apart(kernel):
 def test_an_interrupt_while_compiling_keeps_the_earlier_program(where, kernel):
     kernel.run(LOAD + LINES)
     before = until(lambda: settled(kernel))
-    kernel.start("print('compiling')\nb = BPF(text=program.replace('Hello', 'Goodbye'))", "compiling")
+    new = f"program.replace('Hello', 'Goodbye {secrets.token_hex()}')"
+    kernel.start(f"print('compiling')\nb = BPF(text={new})", "compiling")
     until(lambda: compiles_apart(kernel))
     if where == "in this process":
         until(lambda: not compiles_apart(kernel))

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 from helpers import until
-from notebook_kernel import NOTEBOOKS, Kernel, code_of, in_linux, nothing_new_since, settled
+from notebook_kernel import LOAD, NOTEBOOKS, code_of, in_linux, nothing_new_since, settled
 
-LOAD = """
-from ebpf_lab import BPF, attach, record, run
-program = '\\nint hello(void *ctx) {\\n  bpf_trace_printk("Hello");\\n  return 0;\\n}\\n'
-b = BPF(text=program)
-attach(b, syscall="execve", fn_name="hello")
-"""
 ENDLESS = """
 with record(b) as lines:
     print("recording")
@@ -25,13 +19,6 @@ with record(b) as lines:
 @pytest.fixture
 def nothing_left_behind():
     """Not for these: they look into the notebook's process, and Jupyter's client keeps threads in ours."""
-
-
-@pytest.fixture
-def kernel():
-    kernel = Kernel()
-    yield kernel
-    kernel.stop()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -35,7 +35,10 @@ def nothing_left_behind():
 
 @pytest.fixture(scope="module")
 def clone():
-    """A clone that belongs to the user, set up by ./lab; its step for root was done by root, without sudo."""
+    """A clone that belongs to the user, set up by ./lab; its step for root was done by root, without sudo.
+
+    Where nothing can be installed (./lab test --kernel), the lab's own environment is the user's active one.
+    """
     with tempfile.TemporaryDirectory(prefix="ebpf-lab-") as home:
         os.chmod(home, 0o755)
         copied(Path(home, "ebpf-lab"))
@@ -58,6 +61,8 @@ class User:
         keep = ("PATH", "LANG", "SSL_CERT_FILE")
         self.env = {k: v for k, v in os.environ.items() if k in keep or k.startswith("PIP_")}
         self.env |= {"HOME": str(self.home), "USER": "learner", "PYTHONDONTWRITEBYTECODE": "1"}
+        if not os.access(ROOT, os.W_OK):
+            self.env["VIRTUAL_ENV"] = str(ROOT / ".venv")
 
     def run(self, *command, **more):
         command = [*become(USER), *map(str, command)]
@@ -84,7 +89,7 @@ def server(clone):
         yield process, *server_of(log)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(300)
 
 
 def capabilities(pid):

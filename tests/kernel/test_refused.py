@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ REFUSED = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.c"))}
 RECORDED = sorted(path.stem for path in (FOLDER / "6.1").glob("*.log"))
 ACCEPTED = {path.stem: path.read_text() for path in sorted(Path(__file__).with_name("accepted").glob("*.c"))}
 
-# Where Linux 6.1 refuses something else first, or doesn't name the map.
+# Where Linux 6.1 refuses something else first, or doesn't name the map: in what was recorded, and when it runs here.
 ON_6_1 = {
     "helper_for_tracing_only": "helper-not-allowed, line 4: XDP programs may not call bpf_get_current_comm(), "
     "or this kernel has no such helper",
@@ -66,6 +67,8 @@ def test_a_refusal_is_told_in_the_learners_words(name):
         with pytest.raises(VerifierError) as raised, BPF(text=REFUSED[name]) as b:
             b.load_func(b.functions[0], kind)
         rule, line, words, log = raised.value.rule, raised.value.line, str(raised.value), raised.value.log
+    if platform.release().startswith("6.1."):
+        result = ON_6_1.get(name, result)
     assert golden(rule, words) == result
     assert "\nWhy: " in words and "\nFix: " in words and "\nThe kernel: " in words
     assert line or "doesn't say which line" in words

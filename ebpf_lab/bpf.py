@@ -74,10 +74,10 @@ class BPF(bcc.BPF):
         self._rewriting, self._line_info = "", {}
         self._pid = os.getpid()
         with _lock:
-            headers.prepare()
+            version = headers.prepare()
             leftovers.sweep()
             if not given.arguments.get("usdt_contexts"):  # they add text of their own
-                self._try(text, given.arguments["cflags"])
+                self._try(text, given.arguments["cflags"], f"BCC {bcc.__version__}, headers {version}")
             try:
                 with captured_stderr() as words:
                     try:
@@ -112,10 +112,10 @@ class BPF(bcc.BPF):
             return CompileError(f"BCC can't make a program of that: {type(failed).__name__}: {failed}")
         return compile_error(words, self.source, self._rewriting)
 
-    def _try(self, text, cflags):
+    def _try(self, text, cflags, made_by):
         key = (text, tuple(map(str, cflags)))
         if key not in _tried:
-            tried = trial.compile_apart(text, key[1])
+            tried = trial.compile_once(*key, made_by)
             if tried.died:
                 raise death_error(tried.words, self.source, tried.rewritten)
             _tried[key] = tried.rewritten, line_info(tried.disassembly, tried.rewritten)

@@ -59,11 +59,12 @@ def find():
 
 
 def prepare():
-    """Let BCC in this process find the headers; sets BCC_KERNEL_SOURCE where they are borrowed."""
+    """Let BCC in this process find the headers -> their version; sets BCC_KERNEL_SOURCE where they are borrowed."""
     global _ours
     path, version = find()
     if version != platform.release():
         os.environ["BCC_KERNEL_SOURCE"] = _ours = str(path)
+    return version
 
 
 def _complete(build, source):

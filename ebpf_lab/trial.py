@@ -9,6 +9,7 @@ loaded, no map made, nothing pinned or attached.
 """
 
 import ctypes
+import hashlib
 import os
 import platform
 import resource
@@ -16,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 SECONDS, BYTES = 120, 4 << 30  # what a compile may take; a first one under emulation took 30 s
@@ -43,6 +45,29 @@ class Trial:
     def disassembly(self):
         """The bytecode with the lines of the rewriting, as BCC prints it."""
         return self.words[max(self.words.find("#include <bcc/footer.h>"), 0) :]
+
+
+def compile_once(text, cflags, made_by):
+    """compile_apart(), or what it gave an earlier process: a text that did no harm to that one does none now.
+
+    ``made_by`` names what else decides, beside this file: the versions of compiler and headers. The words
+    are kept in $XDG_CACHE_HOME/ebpf-lab, else ~/.cache/ebpf-lab: a few kB a text.
+    """
+    with open(__file__, "rb") as own:
+        name = hashlib.sha256(repr((text, cflags, made_by, own.read())).encode()).hexdigest()
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = os.path.join(folder, "ebpf-lab", name)
+    with suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as kept:
+        return Trial(False, kept.read())
+    trial = compile_apart(text, cflags)
+    if trial.rewritten and not trial.died:
+        with suppress(OSError):  # a full disk, or nobody's home: then the next process tries again
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            part = f"{path}.{os.getpid()}"
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(trial.words)
+            os.replace(part, path)
+    return trial
 
 
 def compile_apart(text, cflags=(), lines=True):

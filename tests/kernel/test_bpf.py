@@ -444,7 +444,8 @@ except LabError as e:
     assert re.search(words, done.stdout, re.S), done.stdout + done.stderr
 
 
-def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch):
+def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     tries = []
     real = bpf.trial.compile_apart
     monkeypatch.setattr(bpf.trial, "compile_apart", lambda *args: tries.append(args) or real(*args))
@@ -452,6 +453,17 @@ def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch):
     for _ in range(3):
         BPF(text=text)
     assert len(tries) == 1
+    bpf._tried.clear()  # as in another process
+    refused = BPF(text=text.replace("return 0", "return *(int *)0xffff888000000000"))
+    with pytest.raises(VerifierError, match="line 4"):
+        refused.load_func("hello", BPF.KPROBE)
+    BPF(text=text)
+    assert len(tries) == 2  # that of the other text
+    bpf._tried.clear()
+    again = BPF(text=refused.source)
+    with pytest.raises(VerifierError, match="line 4"):  # what a first compile said of lines is kept too
+        again.load_func("hello", BPF.KPROBE)
+    assert len(tries) == 2
 
 
 def test_close_takes_an_xdp_program_off_its_device():

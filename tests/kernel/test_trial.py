@@ -78,3 +78,28 @@ def test_the_child_does_not_outlive_its_parent():
         until(lambda: "libbcc" in Path(f"/proc/{child}/maps").read_text())
         parent.kill()
     until(lambda: not Path(f"/proc/{child}").exists())
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return lambda: sorted((tmp_path / "ebpf-lab").glob("*"))
+
+
+def test_what_a_compile_said_is_kept_for_the_same_text_flags_and_versions(kept):
+    good = b"\nint hello(void *ctx) { return 0; }\n"
+    first = trial.compile_once(good, (), "one")
+    (file,) = kept()
+    assert trial.compile_once(good, (), "one") == first and file.read_text() == first.words
+    file.write_text("kept")
+    assert trial.compile_once(good, (), "one").words == "kept"
+    for other in [(good, ("-DX",), "one"), (good, (), "another"), (good + b"\n", (), "one")]:
+        assert trial.compile_once(*other).words != "kept"
+    assert len(kept()) == 4
+
+
+def test_no_death_is_kept_and_no_disk_is_needed(kept, monkeypatch):
+    assert trial.compile_once(TOO_MUCH_STACK, (), "").died
+    assert kept() == []
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    assert not trial.compile_once(b"\nint hello(void *ctx) { return 0; }\n", (), "").died

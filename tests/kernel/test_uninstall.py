@@ -21,7 +21,8 @@ def clone(tmp_path):
 
 
 def lab(clone, *arguments):
-    return subprocess.run([clone / "lab", *arguments], capture_output=True, text=True, check=False)
+    env = os.environ | {"XDG_CACHE_HOME": str(clone.parent / "cache")}
+    return subprocess.run([clone / "lab", *arguments], env=env, capture_output=True, text=True, check=False)
 
 
 def files(clone):
@@ -48,6 +49,7 @@ def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
         "ebpf_lab.egg-info/PKG-INFO",
         ".ruff_cache/x",
         "tests/browser/artefacts/x",
+        "../cache/ebpf-lab/x",
     ):
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).touch()
@@ -55,6 +57,7 @@ def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
     done = lab(clone, "uninstall")
     assert done.returncode == 0, done.stdout + done.stderr
     assert files(clone) == before and not (clone / ".venv").exists()
+    assert list((clone.parent / "cache").iterdir()) == []
     assert lab(clone, "uninstall").returncode == 0  # again, with nothing to do
 
 

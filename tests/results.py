@@ -60,6 +60,8 @@ def add(result, folder):
 def table():
     """All results that are kept, as a table in Markdown: a row for each group, a column for each kernel and user."""
     kept = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    if not kept:
+        return "No whole run has left a result here."
     facts = {fact: None for result in kept for fact in result["facts"]}
     rows = [["", *(f"{result['kernel']}, {result['user']}" for result in kept)]]
     rows += [[f"`{fact}`", *(f"`{result['facts'].get(fact, '')}`" for result in kept)] for fact in facts]

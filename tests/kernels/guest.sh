@@ -18,8 +18,9 @@ if [[ $user != root ]]; then # with what ./lab gives an ordinary user's notebook
   caps=$("$project/lab" --capabilities)
   become=(setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps "$caps" --ambient-caps "$caps" --)
 fi
-install -d -o "${user/root/0}" /run/home
-export HOME=/run/home LAB_RESULTS=/run/home/results PYTHONDONTWRITEBYTECODE=1
+cp -r /run/results/home /run/home
+chown -R "${user/root/0}" /run/home
+export HOME=/run/home LAB_RESULTS=/run/home/results LAB_PATIENCE=20 PYTHONDONTWRITEBYTECODE=1
 failed=0
 # shellcheck disable=SC2016 # expanded by that shell
 chroot /run/host "${become[@]}" bash -c 'cd "$0" && exec .venv/bin/python -m pytest "$@"' "$project" "$@" || failed=$?

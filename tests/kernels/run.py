@@ -60,7 +60,7 @@ def main(image, *tests):
         except KeyboardInterrupt:
             for guest in tuple(_guests):  # the pool waits for them
                 _end(guest)
-            raise
+            sys.exit("Ended before the tests were")
     print("\n" + results.table())
     return any(failed)
 
@@ -68,7 +68,8 @@ def main(image, *tests):
 def _test(image, accelerated, user, tests):
     """Run ``tests`` in a guest of their own, and show its lines; whether something failed there."""
     label = f"[{image.name}, {'root' if user == 'root' else 'a user'}: {Path(tests[0]).stem}, ...]"
-    pytest = ["-v", "-p", "no:cacheprovider", "--nbval-cell-timeout=900", "-o", "timeout=1800", *tests]
+    patience = ["--nbval-kernel-startup-timeout=600", "--nbval-cell-timeout=900", "-o", "timeout=1800"]
+    pytest = ["-v", "-p", "no:cacheprovider", *patience, *tests]
     with tempfile.TemporaryDirectory(prefix="ebpf-lab-kernel-") as folder:
         # First compiles and fonts: what this machine knows of them is true for any kernel.
         for known in ("ebpf-lab", "matplotlib"):

@@ -33,7 +33,6 @@ REFUSALS = [
     "tests/kernel/test_refused.py::test_a_program_is_taken_though_textbooks_say_it_is_not",
 ]
 ORDINARY = [
-    "tests/kernel/test_ordinary_user.py::test_the_server_and_its_terminals_have_no_capability_and_its_kernels_just_those_they_need",
     "tests/kernel/test_ordinary_user.py::test_an_interrupt_through_the_server_reaches_the_kernel",
     "tests/kernel/test_ordinary_user.py::test_the_kernel_dies_with_its_killed_server",
 ]

@@ -79,6 +79,27 @@ with record(b) as lines:
     assert set(pids) <= set(seen) and lost == 0
 
 
+def test_two_browsers_show_the_same_and_each_may_stop_and_start(lab, other):
+    lab.write("shared.ipynb", LOAD, "watch(b)")
+    lab.open("shared.ipynb")
+    lab.run_cell("from ebpf_lab")
+    lab.run_cell("watch(b)")
+    lab.save()
+    other.open("shared.ipynb")
+    buttons = [browser.page.locator(".ebpf-stream .toggle") for browser in (lab, other)]
+    for presses, word in [(1, "Start"), (0, "Stop"), (0, "Start"), (1, "Stop")]:
+        buttons[presses].click()
+        for button in buttons:
+            expect(button).to_have_text(word)
+        for browser in (lab, other):
+            expect(browser.page.locator(".ebpf-stream .note")).to_have_text(
+                "Stopped." if word == "Start" else ""
+            )
+    pid = run("/bin/true").pids[0]
+    for browser in (lab, other):
+        expect(browser.page.locator(".ebpf-stream td", has_text=str(pid)).first).to_be_visible()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
     disk = home / "disk"

@@ -90,7 +90,7 @@ def test_two_browsers_show_the_same_and_each_may_stop_and_start(lab, other):
     for presses, word in [(1, "Start"), (0, "Stop"), (0, "Start"), (1, "Stop")]:
         buttons[presses].click()
         for button in buttons:
-            expect(button).to_have_text(word)
+            expect(button).to_have_text(word, timeout=30_000)
         for browser in (lab, other):
             expect(browser.page.locator(".ebpf-stream .note")).to_have_text(
                 "Stopped." if word == "Start" else ""

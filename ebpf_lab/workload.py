@@ -31,7 +31,7 @@ class Processes:
         return f"<{len(self.pids)} x {shlex.join(self.command)}: pids {shown}{ended}>"
 
 
-def run(command, times=1, *, uid=None, parallel=False, seconds=60):
+def run(command, times=1, *, uid=None, parallel=False, seconds=180):
     """Run ``command`` ``times`` times and wait for it; returns the pids.
 
     One after the other, or with ``parallel`` all at once.

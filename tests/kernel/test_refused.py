@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bcc
 import pytest
 
 from ebpf_lab import BPF, VerifierError, attempt, bpf, headers, trial
@@ -50,6 +51,12 @@ def golden(rule, words):
     return f"{rule}, line {line}: {meant}"
 
 
+def compiled(text):
+    """The trial of a text; the first test here has made it already, as BPF() does."""
+    made_by = f"BCC {bcc.__version__}, headers {headers.prepare()}"
+    return trial.compile_once(text.encode(), tuple(bpf._CFLAGS), made_by)
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Ten seconds are enough here, but perhaps not where others keep the CPUs busy."""
@@ -79,8 +86,7 @@ def test_a_refusal_is_told_in_the_learners_words(name):
 def test_a_refusal_by_6_1_is_told_the_same(name):
     text, words = REFUSED[name], (FOLDER / "6.1" / f"{name}.log").read_text()
     kind, _, result = expected(text)
-    headers.prepare()
-    tried = trial.compile_apart(text.encode(), tuple(bpf._CFLAGS))
+    tried = compiled(text)
     lines = line_info(tried.disassembly, tried.rewritten)
     function, lines = next(iter(lines.items()))
     reason = re.search(r"Failed to load program: (.*)", words)
@@ -100,8 +106,7 @@ def test_a_refusal_by_6_1_is_told_the_same(name):
 def test_the_log_alone_leads_to_the_same_line_or_to_none(name):
     """Without the compiler's line information: what 6.1's quotes tell is right, or nothing is told."""
     text, words = REFUSED[name], (FOLDER / "6.1" / f"{name}.log").read_text()
-    headers.prepare()
-    tried = trial.compile_apart(text.encode(), tuple(bpf._CFLAGS))
+    tried = compiled(text)
     function = next(iter(line_info(tried.disassembly, tried.rewritten)))
     error = verifier_error(function, "", words, text, tried.rewritten)
     wanted = int(re.search(r"line (\d+)", ON_6_1.get(name) or expected(text)[2])[1])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -79,8 +80,8 @@ with record(b) as lines:
     assert set(pids) <= set(seen) and lost == 0
 
 
-def test_two_browsers_show_the_same_and_each_may_stop_and_start(lab, other):
-    lab.write("shared.ipynb", LOAD, "watch(b)")
+def test_two_browsers_on_one_notebook_share_its_kernel_and_its_views(lab, other):
+    lab.write("shared.ipynb", LOAD, "watch(b)", "shared = 7", "print(shared)")
     lab.open("shared.ipynb")
     lab.run_cell("from ebpf_lab")
     lab.run_cell("watch(b)")
@@ -97,7 +98,11 @@ def test_two_browsers_show_the_same_and_each_may_stop_and_start(lab, other):
             )
     pid = run("/bin/true").pids[0]
     for browser in (lab, other):
-        expect(browser.page.locator(".ebpf-stream td", has_text=str(pid)).first).to_be_visible()
+        cell = browser.page.locator(".ebpf-stream td", has_text=re.compile(f"^{pid}$"))
+        expect(cell.first).to_be_visible(timeout=30_000)
+    other.run_cell("shared = 7")
+    assert printed(lab, "print(shared)") == "7"
+    assert other.console == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")

@@ -89,7 +89,7 @@ def server(clone):
         yield process, *server_of(log)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(300)
+        until(lambda: process.poll() is not None, 30)
 
 
 def capabilities(pid):

@@ -77,7 +77,7 @@ class BPF(bcc.BPF):
             version = headers.prepare()
             leftovers.sweep()
             if not given.arguments.get("usdt_contexts"):  # they add text of their own
-                self._try(text, given.arguments["cflags"], f"BCC {bcc.__version__}, headers {version}")
+                self._try(text, given.arguments["cflags"], version)
             try:
                 with captured_stderr() as words:
                     try:
@@ -112,10 +112,10 @@ class BPF(bcc.BPF):
             return CompileError(f"BCC can't make a program of that: {type(failed).__name__}: {failed}")
         return compile_error(words, self.source, self._rewriting)
 
-    def _try(self, text, cflags, made_by):
+    def _try(self, text, cflags, version):
         key = (text, tuple(map(str, cflags)))
         if key not in _tried:
-            tried = trial.compile_once(*key, made_by)
+            tried = _first_compile(*key, version)
             if tried.died:
                 raise death_error(tried.words, self.source, tried.rewritten)
             _tried[key] = tried.rewritten, line_info(tried.disassembly, tried.rewritten)
@@ -376,6 +376,11 @@ def _text(arguments):
     if b"\0" in text:
         raise CompileError(f"line {text[: text.index(0)].count(10) + 1}: the text contains a NUL character.")
     return text
+
+
+def _first_compile(text, cflags, version):
+    """The Trial of a text, with the headers of ``version``; BCC's version decides too."""
+    return trial.compile_once(text, cflags, f"BCC {bcc.__version__}, headers {version}")
 
 
 def check_name(name, known, kind, error=LabError):

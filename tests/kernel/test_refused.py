@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bcc
 import pytest
 
-from ebpf_lab import BPF, VerifierError, attempt, bpf, headers, trial
+from ebpf_lab import BPF, VerifierError, attempt, bpf, headers
 from ebpf_lab.diagnostics import line_info, verifier_error
 from ebpf_lab.explanations import TAKEN, VERIFIER
 
@@ -53,8 +52,7 @@ def golden(rule, words):
 
 def compiled(text):
     """The trial of a text; the first test here has made it already, as BPF() does."""
-    made_by = f"BCC {bcc.__version__}, headers {headers.prepare()}"
-    return trial.compile_once(text.encode(), tuple(bpf._CFLAGS), made_by)
+    return bpf._first_compile(text.encode(), tuple(bpf._CFLAGS), headers.prepare())
 
 
 @pytest.fixture(autouse=True)

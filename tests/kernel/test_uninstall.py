@@ -49,6 +49,7 @@ def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
         "ebpf_lab.egg-info/PKG-INFO",
         ".ruff_cache/x",
         "tests/browser/artefacts/x",
+        "tests/kernels/artefacts/x",
         "../cache/ebpf-lab/x",
     ):
         (clone / path).parent.mkdir(parents=True, exist_ok=True)

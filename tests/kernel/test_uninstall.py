@@ -15,14 +15,14 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def clone(tmp_path):
-    """The lab's own files, with a .venv that is nearly empty."""
+def clone(tmp_path, monkeypatch):
+    """The lab's own files, with a .venv that is nearly empty, and a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return copied(tmp_path / "ebpf lab")
 
 
 def lab(clone, *arguments):
-    env = os.environ | {"XDG_CACHE_HOME": str(clone.parent / "cache")}
-    return subprocess.run([clone / "lab", *arguments], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run([clone / "lab", *arguments], capture_output=True, text=True, check=False)
 
 
 def files(clone):

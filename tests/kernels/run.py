@@ -39,8 +39,16 @@ ORDINARY = [
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
-GUESTS = [("root", CHAPTERS + HOOKS), (USER, CHAPTERS + HOOKS), ("root", REFUSALS + ORDINARY)]
+GUESTS = [
+    ("root", CHAPTERS + HOOKS),
+    (USER, CHAPTERS + HOOKS),
+    ("root", REFUSALS + ORDINARY),
+    (USER, REFUSALS),
+]
 MINUTES = 60
+# The oldest CPU that numpy runs on, alone, and a kernel that guards against nobody: what is emulated costs most.
+EMULATED = ["--disable-kvm", "--qemu-opts=-cpu", "--qemu-opts=Nehalem,+xsave", "--cpus", "1"]
+EMULATED += [f"--append={word}" for word in ("mitigations=off", "init_on_alloc=0", "clearcpuid=rep_good")]
 _guests = set()  # process groups
 
 
@@ -98,22 +106,8 @@ def _boots_with_kvm(image):
 @contextmanager
 def _booted(image, accelerated, command, *options, seconds=60 * MINUTES):
     """The lines that the guest prints; it is ended with the block, or after so many seconds."""
-    words = [
-        VNG,
-        "--run",
-        image,
-        "--force-9p",
-        "--cpus",
-        "2",
-        "--memory",
-        "4G",
-        "--rodir=/run/host=/",
-        *options,
-    ]
-    if (
-        not accelerated
-    ):  # this CPU is the oldest that numpy runs on: newer ones' instructions cost more to emulate
-        words += ["--disable-kvm", "--qemu-opts=-cpu", "--qemu-opts=Nehalem,+xsave"]
+    words = [VNG, "--run", image, "--force-9p", "--memory", "4G", "--rodir=/run/host=/", *options]
+    words += ["--cpus", "2"] if accelerated else EMULATED
     guest = subprocess.Popen(
         [*words, "--", command], env=os.environ | {"PATH": f"{VNG.parent}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",

@@ -6,7 +6,8 @@ JupyterLab and a headless Chromium, a page and a notebook's kernel for each of: 
 trace lines, chapter 2's map, chapter 3's events and, in a copy of it, its drawn ring, and chapter 4's
 jump table. Each second 23 processes are started as the user whom chapter 4 watches. Memory
 (proportional, PSS), descriptors and CPU are taken over a minute after a minute of warming up, and over the last
-minute. At the end chapters 2 and 4 must show exactly as many processes as were started. Printed as a table.
+minute; so is what each page still holds, after a garbage collection: a browser's memory grows until it collects,
+and what it holds only grows where something leaks. At the end chapters 2 and 4 must show exactly as many processes as were started. Printed as a table.
 """
 
 import argparse
@@ -85,6 +86,16 @@ def measure(server, uid):
     return figures, started
 
 
+def held(page):
+    """(MiB of JavaScript, DOM nodes, event listeners) that a page holds, once garbage is collected."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+    devtools.send("HeapProfiler.collectGarbage")
+    metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    devtools.detach()
+    return metrics["JSHeapUsedSize"] / 2**20, metrics["Nodes"], metrics["JSEventListeners"]
+
+
 def open_views(browser, url, token):
     """{notebook: (its Lab, its view)}, each live."""
     views = {}
@@ -119,10 +130,16 @@ def main(minutes):
             uid = 2_100_000_000 + 3 * kernel_of(pid, url, token, page, "04_tailcalls")
             started = work(60, uid)
             first, more = measure(pid, uid)
+            pages = {name: held(lab.page) for name, (lab, _) in views.items()}
             started += more + work(max(0, minutes - 3) * 60, uid)
             last, more = measure(pid, uid)
             started += more
             report(first, last, minutes)
+            print("\n| page | MiB held at the start | at the end | nodes | | listeners | |")
+            print("|---|---|---|---|---|---|---|")
+            for name, (lab, _) in views.items():
+                pairs = zip(pages[name], held(lab.page), strict=True)
+                print(f"| {name} |", " | ".join(f"{then:.0f} | {now:.0f}" for then, now in pairs), "|")
             count = views["02_maps"][1].locator("tr", has_text=str(uid)).locator("td").nth(1)
             expect(count).to_have_text(f"{started:,}", timeout=30_000)
             slot = rf"Slot {syscall_nr('execve')} \(execve\) to hello_exec: {started:,} jumps"

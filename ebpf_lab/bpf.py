@@ -379,8 +379,13 @@ def _text(arguments):
 
 
 def _first_compile(text, cflags, version):
-    """The Trial of a text, with the headers of ``version``; BCC's version decides too."""
-    return trial.compile_once(text, cflags, f"BCC {bcc.__version__}, headers {version}")
+    """The Trial of a text, with the headers of ``version``; BCC decides too, and who is compiling.
+
+    BCC reads /proc/kallsyms as root only (bcc_procutils_each_ksym()), and where it finds no
+    bpf_probe_read_kernel() there, it takes bpf_probe_read().
+    """
+    user = "root" if os.geteuid() == 0 else "a user"
+    return trial.compile_once(text, cflags, f"BCC {bcc.__version__}, headers {version}, {user}")
 
 
 def check_name(name, known, kind, error=LabError):

@@ -24,6 +24,7 @@ from ebpf_lab import (
     VerifierError,
     attach,
     bpf,
+    headers,
     record,
     run,
 )
@@ -464,6 +465,15 @@ def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch, tmp_path):
     with pytest.raises(VerifierError, match="line 4"):  # what a first compile said of lines is kept too
         again.load_func("hello", BPF.KPROBE)
     assert len(tries) == 2
+
+
+def test_root_s_first_compile_is_not_taken_for_a_user_s(hello, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    given = hello.encode(), tuple(bpf._CFLAGS), headers.prepare()
+    for user in (0, 1000, 0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        bpf._first_compile(*given)
+    assert len(list(tmp_path.rglob("*/*"))) == 2
 
 
 def test_close_takes_an_xdp_program_off_its_device():

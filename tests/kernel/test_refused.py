@@ -74,6 +74,8 @@ def test_a_refusal_is_told_in_the_learners_words(name):
         rule, line, words, log = raised.value.rule, raised.value.line, str(raised.value), raised.value.log
     if platform.release().startswith("6.1."):
         result = ON_6_1.get(name, result)
+    if os.geteuid() != 0:  # BCC takes the older helper then; bpf._first_compile() says why
+        result = result.replace("bpf_probe_read_kernel", "bpf_probe_read")
     assert golden(rule, words) == result
     assert "\nWhy: " in words and "\nFix: " in words and "\nThe kernel: " in words
     assert line or "doesn't say which line" in words

@@ -32,6 +32,18 @@ REFUSALS = [
     "tests/kernel/test_refused.py::test_a_refusal_is_told_in_the_learners_words",
     "tests/kernel/test_refused.py::test_a_program_is_taken_though_textbooks_say_it_is_not",
 ]
+# For a user BCC takes other helpers (bpf._first_compile), and some programs depend on rights: not all of them twice.
+A_USERS = [
+    f"{REFUSALS[0]}[{name}]"
+    for name in (
+        "negative_length",
+        "pointer_leaked",
+        "pointer_leaked_to_map",
+        "stack_outside",
+        "unbounded_length",
+        "uninitialised_key",
+    )
+]
 ORDINARY = [
     "tests/kernel/test_ordinary_user.py::test_an_interrupt_through_the_server_reaches_the_kernel",
     "tests/kernel/test_ordinary_user.py::test_the_kernel_dies_with_its_killed_server",
@@ -41,9 +53,9 @@ VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
 GUESTS = [
     ("root", CHAPTERS + HOOKS),
-    (USER, CHAPTERS + HOOKS),
+    (USER, CHAPTERS),
     ("root", REFUSALS + ORDINARY),
-    (USER, REFUSALS),
+    (USER, HOOKS + A_USERS),
 ]
 MINUTES = 60
 # The oldest CPU that numpy runs on, alone, and a kernel that guards against nobody: what is emulated costs most.
@@ -63,17 +75,20 @@ def main(image, *tests):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(len(guests)) as pool:
         try:
-            failed = list(pool.map(lambda guest: _test(image, accelerated, *guest), guests))
+            found = list(pool.map(lambda guest: _test(image, accelerated, *guest), guests))
         except KeyboardInterrupt:
             for guest in tuple(_guests):  # the pool waits for them
                 _end(guest)
             sys.exit("Ended before the tests were")
+    for result in filter(None, found):
+        results.add(result, results.FOLDER)
     print("\n" + results.table())
-    return any(failed)
+    groups = [counts for result in filter(None, found) for counts in result["groups"].values()]
+    return not all(found) or any({"failed", "error"} & set(counts) for counts in groups)
 
 
 def _test(image, accelerated, user, tests):
-    """Run ``tests`` in a guest of their own, and show its lines; whether something failed there."""
+    """Run ``tests`` in a guest of their own, and show its lines -> its result, or None if it left none."""
     label = f"[{image.name}, {'root' if user == 'root' else 'a user'}: {Path(tests[0]).stem}, ...]"
     patience = ["--nbval-kernel-startup-timeout=600", "--nbval-cell-timeout=900", "-o", "timeout=1800"]
     pytest = ["-v", "-p", "no:cacheprovider", *patience, *tests]
@@ -87,12 +102,9 @@ def _test(image, accelerated, user, tests):
         with _booted(image, accelerated, command, f"--rwdir=/run/results={folder}") as lines:
             for line in lines:
                 print(label, line, end="", flush=True)
-        found = [json.loads(path.read_text()) for path in Path(folder).glob("*.json")]
-    for result in found:
-        results.add(result, results.FOLDER)
-    if not found:
-        print(f"{label} ended without a result, or after {MINUTES} minutes. Fix: see its lines above")
-    return not found or any({"failed", "error"} & set(counts) for counts in found[0]["groups"].values())
+        for path in Path(folder).glob("*.json"):
+            return json.loads(path.read_text())
+    print(f"{label} ended without a result, or after {MINUTES} minutes. Fix: see its lines above")
 
 
 def _boots_with_kvm(image):

@@ -1,5 +1,8 @@
 """The table of what passed on which kernel."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -51,3 +54,14 @@ def test_a_group_that_was_skipped_whole_says_why():
         results.FOLDER,
     )
     assert cells("kprobes, fentry, LSM") == ["no kprobes"]
+
+
+def test_a_run_of_notebooks_alone_leaves_a_result_too(tmp_path):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--long", "--collect-only"]
+    subprocess.run(
+        [*command, "notebooks/01_hello.ipynb"],
+        cwd=results.ROOT,
+        env=os.environ | {"LAB_RESULTS": str(tmp_path)},
+        check=True,
+    )
+    assert len(list(tmp_path.glob("*.json"))) == 1

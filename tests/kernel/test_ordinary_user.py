@@ -51,6 +51,11 @@ def clone():
         done = clone.lab("setup")
         assert done.returncode == 0, done.stdout + done.stderr
         yield clone
+        if (
+            compiles := Path(home, ".cache/ebpf-lab")
+        ).exists():  # a user's aren't root's: for ./lab test --kernel
+            cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            shutil.copytree(compiles, Path(cache, "ebpf-lab"), dirs_exist_ok=True)
 
 
 class User:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests/kernels/artefacts"
-BEGIN, END = "<!-- made by tests/results.py -->\n\n", "\n<!-- to here -->"
+BEGIN, END = "<!-- made by tests/results.py -->", "<!-- to here -->"
 
 # Each row of the table, and the files that it counts; a file belongs to the first row that it fits.
 GROUPS = {
@@ -81,5 +81,8 @@ def _cell(result, group):
 
 if __name__ == "__main__":  # puts the table into a file, between the two marks there
     page = Path(sys.argv[1])
-    before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text(before + BEGIN + table() + "\n" + END + rest.partition(END)[2])
+    marks = re.compile(f"(?<={BEGIN}\n).*(?=^{END}$)", re.M | re.S)
+    text, found = marks.subn(lambda _: f"\n{table()}\n\n", page.read_text())
+    if not found:
+        sys.exit(f"{page} has no lines {BEGIN} and {END}, between which the table could stand")
+    page.write_text(text)

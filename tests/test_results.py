@@ -65,3 +65,12 @@ def test_a_run_of_notebooks_alone_leaves_a_result_too(tmp_path):
         check=True,
     )
     assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_the_readme_has_the_whole_table():
+    page = (results.ROOT / "README.md").read_text()
+    table = page.partition(results.BEGIN)[2].partition(results.END)[0]
+    rows = [line.split("|")[1].strip() for line in table.split("\n") if line]
+    assert rows[-len(results.GROUPS) :] == list(results.GROUPS)
+    assert "`kprobe:" in table and "`tracepoint:" in table
+    assert "failed" not in table and "error" not in table

@@ -52,9 +52,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
 GUESTS = [
-    ("root", CHAPTERS + HOOKS),
+    ("root", CHAPTERS),
     (USER, CHAPTERS),
-    ("root", REFUSALS + ORDINARY),
+    ("root", REFUSALS + ORDINARY + HOOKS),
     (USER, HOOKS + A_USERS),
 ]
 MINUTES = 60

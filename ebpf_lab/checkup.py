@@ -357,12 +357,12 @@ def _not_allowed(name, found, means):
 
 def _kernelspec_fault():
     """Why notebooks would not start as they should, or ''."""
-    helper, name = Path(sys.prefix, "libexec/ebpf-lab/setpriv"), "the capability helper"
+    helper, name = headers.VENV / "libexec/ebpf-lab/setpriv", "the capability helper"
     try:
-        spec = Path(sys.prefix, "share/jupyter/kernels/python3/kernel.json")
+        spec = headers.VENV / "share/jupyter/kernels/python3/kernel.json"
         first = Path(json.loads(spec.read_text())["argv"][0])
     except (OSError, ValueError, LookupError, TypeError):
-        return f"no usable kernelspec python3 in {sys.prefix}"
+        return f"no usable kernelspec python3 in {headers.VENV}"
     if os.geteuid() == 0 and first != helper:
         usable = not first.is_absolute() or os.access(first, os.X_OK)  # Jupyter finds "python" itself
         return "" if usable else f"python3 starts {first}, which can't be executed"

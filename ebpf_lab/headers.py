@@ -5,13 +5,12 @@ BCC_KERNEL_SOURCE names (which must be ONE tree), or against a kernel built with
 CONFIG_IKHEADERS (bcc: src/cc/frontends/clang/loader.cc, ClangLoader::parse).
 The book's programs use only types that are the same in every version, so the
 headers of another version serve. Debian splits its headers over two folders:
-those are merged, by links, into one tree inside this Python environment.
+those are merged, by links, into one tree inside .venv.
 """
 
 import os
 import platform
 import re
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from .errors import SetupError
 
 MODULES, SOURCES = Path("/lib/modules"), Path("/usr/src")
 KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
+VENV = Path(__file__).parents[1] / ".venv"  # ./lab's own, even where another environment is active
 _ours = ""  # what prepare() put into BCC_KERNEL_SOURCE
 
 
@@ -74,7 +74,7 @@ def _complete(build, source):
 
 
 def _merged(build, source, version):
-    view = Path(sys.prefix, "share/ebpf-lab/headers", version)
+    view = VENV / "share/ebpf-lab/headers" / version
     if _complete(view, view):
         return view
     view.parent.mkdir(parents=True, exist_ok=True)

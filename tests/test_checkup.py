@@ -55,7 +55,7 @@ def proc(monkeypatch, tmp_path):
 
 @pytest.fixture
 def prefix(monkeypatch, tmp_path):
-    """A Python environment of uid 1000, whose kernelspec starts the capability helper as it should."""
+    """A .venv of uid 1000, whose kernelspec starts the capability helper as it should."""
     helper, spec = (
         tmp_path / "libexec/ebpf-lab/setpriv",
         tmp_path / "share/jupyter/kernels/python3/kernel.json",
@@ -64,7 +64,7 @@ def prefix(monkeypatch, tmp_path):
         path.parent.mkdir(parents=True)
     helper.touch(0o755)
     spec.write_text(json.dumps({"argv": [str(helper), "--", "python"]}))
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(headers, "VENV", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "getxattr", lambda path, name: b"capabilities")
     return types.SimpleNamespace(helper=helper, spec=spec)
@@ -86,7 +86,7 @@ def test_every_row_has_a_state_and_words():
 
 def test_every_missing_thing_has_a_fix(proc, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
-    monkeypatch.setattr(sys, "prefix", "/nonexistent")
+    monkeypatch.setattr(headers, "VENV", Path("/nonexistent"))
     lacking = [each for each in doctor().rows if each.state == "missing"]
     assert {"bpftool", "kernelspec"} <= {each.name for each in lacking}
     assert all(each.fix for each in lacking)

@@ -12,7 +12,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(headers, "MODULES", tmp_path / "modules")
     monkeypatch.setattr(headers, "SOURCES", tmp_path / "src")
     monkeypatch.setattr(headers, "KHEADERS", tmp_path / "kheaders.tar.xz")
-    monkeypatch.setattr("sys.prefix", str(tmp_path / "prefix"))
+    monkeypatch.setattr(headers, "VENV", tmp_path / "prefix")
     monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
     return tmp_path
 

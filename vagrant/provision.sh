@@ -26,6 +26,8 @@ if ! mountpoint -q .venv; then
 fi
 
 sudo -Hu vagrant ./lab setup
+[[ -e /sys/kernel/kheaders.tar.xz || -e /lib/modules/$(uname -r)/build/include/generated/autoconf.h ]] ||
+  die "no package here has the headers of this kernel, $(uname -r)" "choose a newer version of the box: LAB_BOX_VERSION, then vagrant destroy and up"
 
 # A newer kernel would come without its headers. The packages' names differ between Debian and Ubuntu.
 mapfile -t kernel < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-*' |
@@ -49,8 +51,8 @@ print(f"{hook} saw all of {len(procs.pids)} processes")
 PYTHON
 sudo -Hu vagrant ./lab doctor
 
-# The server listens on the machine's address, for that is where forwarded ports come in. From outside there is only the
-# host's 127.0.0.1, and the token that is made here.
+# The server listens on the machine's address, for that is where forwarded ports come in. Vagrant forwards from the host's
+# 127.0.0.1 alone. With libvirt, whoever else is on the host reaches this address too, and needs the token that is made here.
 if [[ ! -s $token ]]; then
   install -o vagrant -m 0600 /dev/null "$token"
   od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$token"
@@ -59,6 +61,7 @@ systemctl is-active -q ebpf-lab ||
   systemd-run --quiet --collect --unit=ebpf-lab --uid=vagrant --working-directory=/vagrant -p Restart=always -p RestartSec=2 \
     --setenv=JUPYTER_TOKEN_FILE="$token" /vagrant/.venv/bin/jupyter lab --no-browser --ServerApp.ip=0.0.0.0 \
     --ServerApp.port=8888 --ServerApp.port_retries=0 --LabApp.default_url=/lab/tree/notebooks/01_hello.ipynb
+SECONDS=0
 until (: </dev/tcp/127.0.0.1/8888) 2>/dev/null; do
   ((SECONDS < 1800)) || die "the lab does not answer" "vagrant ssh -c 'journalctl -u ebpf-lab'"
   sleep 1

@@ -94,6 +94,25 @@ def test_a_mount_that_lab_made_goes_and_one_that_was_there_stays(clone):
     assert done.stdout.split() == ["1", "0", "1"], done.stdout + done.stderr
 
 
+def test_a_venv_that_is_a_mount_is_emptied(clone):
+    (clone / ".venv/share").mkdir(parents=True)
+    script = "mount --bind .venv .venv && ./lab uninstall && ls -A .venv"
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "share" not in done.stdout, done.stdout + done.stderr
+
+
+def test_it_refuses_while_the_lab_runs_in_an_active_environment(clone):
+    environ = os.environ | {"JUPYTER_PATH": f"{clone}/.venv/share/jupyter"}
+    running = subprocess.Popen(["sleep", "60"], env=environ)
+    try:
+        done = lab(clone, "uninstall")
+        assert done.returncode == 1 and f"process {running.pid}\n" in done.stderr, done.stderr
+    finally:
+        running.kill()
+        running.wait()
+
+
 def test_it_refuses_while_the_lab_runs(clone):
     (clone / ".venv/bin").mkdir(parents=True)
     (clone / ".venv/bin/python").symlink_to(shutil.which("sleep"))

@@ -23,8 +23,9 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason="it takes minutes: ./lab test --long"))
 
 
-def pytest_terminal_summary(terminalreporter):
-    if folder := os.environ.get("LAB_RESULTS"):  # set by whole runs
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)  # not interrupted
+    if ended and (folder := os.environ.get("LAB_RESULTS")):  # set by whole runs
         reports = [
             (outcome, report)
             for outcome in ("passed", "failed", "error", "skipped")

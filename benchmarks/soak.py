@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -55,13 +56,12 @@ def kinds(server):
 
 def look(pids):
     """(MiB, descriptors, seconds of CPU until now) of these processes together."""
-    memory = sum(
-        int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]) for pid in pids
-    )
-    files = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
-    ticks = sum(
-        sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in pids
-    )
+    memory = files = ticks = 0
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):  # a browser's helper may have ended
+            memory += int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0])
+            files += len(os.listdir(f"/proc/{pid}/fd"))
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
     return memory / 1024, files, ticks / os.sysconf("SC_CLK_TCK")
 
 

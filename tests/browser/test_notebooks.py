@@ -55,6 +55,7 @@ def test_its_views_have_ended_with_its_program(chapter):
 
 def test_each_image_has_words_for_who_can_t_see_it(chapter):
     images = chapter.page.locator(".jp-Notebook img, .jp-Notebook [role=img]")
+    assert images.count()
     for image in images.all():
         assert len(image.get_attribute("alt") or image.get_attribute("aria-label") or "") > 20
 

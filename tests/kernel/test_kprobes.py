@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import until
+from helpers import HAS_KPROBES, until
 
 from ebpf_lab import BPF, AttachError, attach, explain, hooks, record, run, to_frame
 
 pytestmark = pytest.mark.skipif(
-    not hooks._has_kprobes(), reason="this kernel has no kprobes; ./lab test --kernel debian has"
+    not HAS_KPROBES, reason="this kernel has no kprobes; ./lab test --kernel debian has"
 )
 
 COUNT = """

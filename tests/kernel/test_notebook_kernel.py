@@ -48,8 +48,11 @@ def ten_runs(path):
 
 def test_an_interrupt_while_recording_leaves_everything_usable(kernel):
     kernel.run(LOAD)
+    kernel.run("with record(b): pass")  # the trace instance is made by the first, and kept until b goes
+    before = until(lambda: settled(kernel))
     kernel.start(ENDLESS, "recording")
     kernel.manager.interrupt_kernel()
+    until(lambda: settled(kernel) == before)
     kernel.run("pids = run('/bin/true', times=3).pids")
     kernel.run(
         "with record(b) as again: pids = run('/bin/true', times=23).pids\nassert set(pids) <= {l.pid for l in again.lines}"

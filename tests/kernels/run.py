@@ -72,7 +72,8 @@ def main(image, *tests):
         f"==> {image.name}, " + ("with KVM" if accelerated else "in emulation: there is no KVM that works"),
         flush=True,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     with ThreadPoolExecutor(len(guests)) as pool:
         try:
             found = list(pool.map(lambda guest: _test(image, accelerated, *guest), guests))
@@ -80,9 +81,10 @@ def main(image, *tests):
             for guest in tuple(_guests):  # the pool waits for them
                 _end(guest)
             sys.exit("Ended before the tests were")
-    for result in filter(None, found):
-        results.add(result, results.FOLDER)
-    print("\n" + results.table())
+    if not tests:  # else the table would have a part for the whole
+        for result in filter(None, found):
+            results.add(result, results.FOLDER)
+        print("\n" + results.table())
     groups = [counts for result in filter(None, found) for counts in result["groups"].values()]
     return not all(found) or any({"failed", "error"} & set(counts) for counts in groups)
 

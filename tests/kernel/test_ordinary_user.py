@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ def nothing_left_behind():
     """Not for these: the programs are other processes', and Jupyter's client keeps threads in ours."""
 
 
-@pytest.fixture(scope="module")
-def clone():
+@contextmanager
+def cloned(**env):
     """A clone that belongs to the user, set up by ./lab; its step for root was done by root, without sudo.
 
     Where nothing can be installed (./lab test --kernel), the lab's own environment is the user's active one.
@@ -44,12 +45,19 @@ def clone():
         copied(Path(home, "ebpf-lab"))
         subprocess.run(["chown", "-R", f"{USER}:{USER}", home], check=True)
         clone = User(Path(home, "ebpf-lab"))
+        clone.env |= env
         clone.files = {str(path.relative_to(clone.path)) for path in clone.path.rglob("*") if path.is_file()}
         if not shutil.which("sudo"):
             assert "there is no sudo" in clone.lab("setup").stderr
         subprocess.run([clone.path / "lab", "--as-root", str(USER)], check=True)
         done = clone.lab("setup")
         assert done.returncode == 0, done.stdout + done.stderr
+        yield clone
+
+
+@pytest.fixture(scope="module")
+def clone():
+    with cloned() as clone:
         yield clone
 
 
@@ -248,6 +256,17 @@ def test_setting_up_again_asks_for_nothing(clone):
 def test_without_capabilities_doctor_says_so(clone):
     done = clone.lab("doctor")
     assert "the lab's notebooks may" in re.sub(r"\s+", " ", done.stdout)
+
+
+def test_doctor_finds_the_helper_beside_an_active_environment(clone):
+    environment = clone.home / "environment"
+    clone.run(clone.path / ".venv/bin/python", "-m", "venv", "--without-pip", environment)
+    (packages,) = environment.glob("lib/*/site-packages")
+    (packages / "all.pth").write_text(f"{next(clone.path.glob('.venv/lib/*/site-packages'))}\n")
+    with cloned(VIRTUAL_ENV=str(environment)) as other:
+        done = other.lab("doctor")
+        assert f"Python: the active environment {environment}" in done.stdout
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_uninstalling_takes_the_helper_and_all_else_that_lab_made(clone):  # the last one here: it does

@@ -88,7 +88,8 @@ def compile_apart(text, cflags=(), lines=True):
             check=False,
         )
     except subprocess.TimeoutExpired as e:
-        return Trial(True, f"the compiler did not finish within {SECONDS} s\n{(e.stdout or b'').decode()}")
+        words = (e.stdout or b"").decode(errors="backslashreplace")
+        return Trial(True, f"{words}\nthe compiler did not finish within {SECONDS} s\n")
     if lines and done.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
         return compile_apart(text, cflags, lines=False)  # maybe only the disassembler died
     words = done.stdout.decode(errors="backslashreplace")

@@ -33,7 +33,8 @@ int returns(struct pt_regs *ctx) {
 }
 """
 FENTRY = """
-#include <linux/fs.h>
+struct path;
+struct file;
 BPF_HASH(seen, u32, u64);
 KFUNC_PROBE(vfs_open, const struct path *path, struct file *file) {
   seen.increment(bpf_get_current_pid_tgid() >> 32);
@@ -41,7 +42,7 @@ KFUNC_PROBE(vfs_open, const struct path *path, struct file *file) {
 }
 """
 LSM = """
-#include <linux/fs.h>
+struct linux_binprm;
 LSM_PROBE(bprm_check_security, struct linux_binprm *bprm) {
   return 0;
 }

@@ -103,3 +103,9 @@ def test_no_death_is_kept_and_no_disk_is_needed(kept, monkeypatch):
     assert kept() == []
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     assert not trial.compile_once(b"\nint hello(void *ctx) { return 0; }\n", (), "").died
+
+
+def test_a_compiler_that_takes_too_long_is_ended_and_that_is_the_last_word(monkeypatch):
+    monkeypatch.setattr(trial, "SECONDS", 0.01)
+    tried = trial.compile_apart(b"\nint hello(void *ctx) { return 0; }\n")
+    assert tried.died and tried.words.splitlines()[-1] == "the compiler did not finish within 0.01 s"

@@ -11,8 +11,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# As the kernel's own list of its functions has it, which ebpf_lab doesn't look at.
-HAS_KPROBES = " register_kprobe\n" in Path("/proc/kallsyms").read_text()
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 HELLO = """
 int hello(void *ctx) {
@@ -20,6 +19,11 @@ int hello(void *ctx) {
  return 0;
 }
 """
+
+
+def kernel_has(function):
+    """Whether the kernel has that function, by its own list; BCC's support_kfunc() sees none unless it is run by uid 0."""
+    return f" {function}\n" in Path("/proc/kallsyms").read_text()
 
 
 def held():

@@ -81,8 +81,8 @@ def _cell(result, group):
 
 if __name__ == "__main__":  # puts the table into a file, between the two marks there
     page = Path(sys.argv[1])
-    marks = re.compile(f"(?<={BEGIN}\n).*(?=^{END}$)", re.M | re.S)
-    text, found = marks.subn(lambda _: f"\n{table()}\n\n", page.read_text())
-    if not found:
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
         sys.exit(f"{page} has no lines {BEGIN} and {END}, between which the table could stand")
-    page.write_text(text)
+    page.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}")

@@ -1,5 +1,5 @@
 import pytest
-from helpers import HAS_KPROBES
+from helpers import kernel_has
 
 from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run, tracefs
 
@@ -25,7 +25,7 @@ def once():
 
 
 def test_a_system_call_is_attached_by_what_this_kernel_has(b, record_property):
-    wanted = "kprobe:" if HAS_KPROBES else "tracepoint:syscalls:sys_enter_execve"
+    wanted = "kprobe:" if kernel_has("register_kprobe") else "tracepoint:syscalls:sys_enter_execve"
     hook = attach(b, syscall="execve", fn_name="hello")
     record_property('attach(b, syscall="execve", fn_name="hello")', hook)
     assert hook.startswith(wanted)

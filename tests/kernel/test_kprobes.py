@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import HAS_KPROBES, until
+from helpers import kernel_has, until
 
 from ebpf_lab import BPF, AttachError, attach, explain, hooks, record, run, to_frame
 
 pytestmark = pytest.mark.skipif(
-    not HAS_KPROBES, reason="this kernel has no kprobes; ./lab test --kernel debian has"
+    not kernel_has("register_kprobe"), reason="this kernel has no kprobes; ./lab test --kernel debian has"
 )
 
 COUNT = """
@@ -54,11 +54,6 @@ b = BPF(text=sys.argv[1])
 print(attach(b, syscall="execve", fn_name="hello"), flush=True)
 time.sleep(600)
 """
-
-
-def has(function):
-    """Whether the kernel has that function; BCC's support_kfunc() sees none unless it is run by uid 0."""
-    return f" {function}\n" in Path("/proc/kallsyms").read_text()
 
 
 def kprobes():
@@ -123,7 +118,7 @@ def test_a_kernel_function_without_such_a_name_is_refused_with_the_kernel_s_word
 
 
 @pytest.mark.skipif(
-    not has("bpf_trampoline_link_prog"), reason="this kernel has no BPF trampoline for fentry"
+    not kernel_has("bpf_trampoline_link_prog"), reason="this kernel has no BPF trampoline for fentry"
 )
 def test_fentry_by_bcc_s_own_macro_counts_and_is_named(hello):
     b = BPF(text=FENTRY)
@@ -133,7 +128,7 @@ def test_fentry_by_bcc_s_own_macro_counts_and_is_named(hello):
     assert to_frame(b["seen"]).set_index("key").value[os.getpid()] >= 1
 
 
-@pytest.mark.skipif(not has("bpf_lsm_bpf"), reason="this kernel has no BPF LSM (CONFIG_BPF_LSM)")
+@pytest.mark.skipif(not kernel_has("bpf_lsm_bpf"), reason="this kernel has no BPF LSM (CONFIG_BPF_LSM)")
 def test_an_lsm_program_loads_and_is_named():
     b = BPF(text=LSM)
     assert hooks.attached(b) == ["lsm:bprm_check_security"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import answers, copied, server_of, until
+from helpers import CACHE, answers, copied, server_of, until
 from jupyter_client import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
@@ -132,8 +132,7 @@ def test_a_chapter_passes(clone, name):
     assert done.returncode == 0, done.stderr[-3000:]
     assert name != "01_hello" or re.search(r"\d+ lines recorded, 0 lost", done.stdout)
     # A user's first compiles aren't root's: for ./lab test --kernel, where each takes half a minute.
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    shutil.copytree(clone.home / ".cache/ebpf-lab", Path(cache, "ebpf-lab"), dirs_exist_ok=True)
+    shutil.copytree(clone.home / ".cache/ebpf-lab", CACHE / "ebpf-lab", dirs_exist_ok=True)
 
 
 def test_the_server_and_its_terminals_have_no_capability_and_its_kernels_just_those_they_need(server):

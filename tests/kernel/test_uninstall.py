@@ -39,6 +39,22 @@ def is_installed(package):
     return shown.stdout.startswith("ii")
 
 
+def with_its_own_mounts(clone, script):
+    """Run a shell's script there, in a mount namespace of its own: the rest of the machine keeps its mounts."""
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+
+
+def refuses_beside(clone, command, env=None):
+    running = subprocess.Popen(command, env=env)
+    try:
+        done = lab(clone, "uninstall")
+        assert done.returncode == 1 and f"process {running.pid}\n" in done.stderr, done.stderr
+    finally:
+        running.kill()
+        running.wait()
+
+
 def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
     (clone / "notebooks/01_hello.ipynb").write_text("mine now")
     before = files(clone)
@@ -88,39 +104,23 @@ def test_a_mount_that_lab_made_goes_and_one_that_was_there_stays(clone):
     grep -c ' /sys/fs/bpf bpf ' /proc/mounts || true
     grep -c ' /sys/kernel/tracing tracefs ' /proc/mounts
     """
-    # In a mount namespace of its own: the rest of the machine keeps its mounts.
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    done = with_its_own_mounts(clone, script)
     assert done.stdout.split() == ["1", "0", "1"], done.stdout + done.stderr
 
 
 def test_a_venv_that_is_a_mount_is_emptied(clone):
     (clone / ".venv/share").mkdir(parents=True)
     script = "mount --bind .venv .venv && ./lab uninstall && ls -A .venv"
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    done = with_its_own_mounts(clone, script)
     assert done.returncode == 0 and "share" not in done.stdout, done.stdout + done.stderr
 
 
 def test_it_refuses_while_the_lab_runs_in_an_active_environment(clone):
-    environ = os.environ | {"JUPYTER_PATH": f"{clone}/.venv/share/jupyter"}
-    running = subprocess.Popen(["sleep", "60"], env=environ)
-    try:
-        done = lab(clone, "uninstall")
-        assert done.returncode == 1 and f"process {running.pid}\n" in done.stderr, done.stderr
-    finally:
-        running.kill()
-        running.wait()
+    refuses_beside(clone, ["sleep", "60"], os.environ | {"JUPYTER_PATH": f"{clone}/.venv/share/jupyter"})
 
 
 def test_it_refuses_while_the_lab_runs(clone):
     (clone / ".venv/bin").mkdir(parents=True)
     (clone / ".venv/bin/python").symlink_to(shutil.which("sleep"))
-    running = subprocess.Popen([clone / ".venv/bin/python", "60"])
-    try:
-        done = lab(clone, "uninstall")
-        assert done.returncode == 1 and f"process {running.pid}\n" in done.stderr, done.stderr
-        assert (clone / ".venv/bin/python").is_symlink()
-    finally:
-        running.kill()
-        running.wait()
+    refuses_beside(clone, [clone / ".venv/bin/python", "60"])
+    assert (clone / ".venv/bin/python").is_symlink()

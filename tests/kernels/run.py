@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import results  # noqa: E402
+from helpers import CACHE  # noqa: E402
 
 CHAPTERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 HOOKS = [
@@ -48,7 +49,6 @@ ORDINARY = [
     "tests/kernel/test_ordinary_user.py::test_an_interrupt_through_the_server_reaches_the_kernel",
     "tests/kernel/test_ordinary_user.py::test_the_kernel_dies_with_its_killed_server",
 ]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
 GUESTS = [

@@ -79,18 +79,9 @@ def outside():
     say("Downloading what pip in the machine will ask for")
     wheels()
     before = traces()
-    unshare = [
-        "setpriv",
-        "--pdeathsig",
-        "KILL",
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-    ]
-    done = subprocess.run([*unshare, sys.executable, __file__, "processes"], check=False)
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    to_the_end = ["setpriv", "--pdeathsig", "KILL", *unshare]
+    done = subprocess.run([*to_the_end, sys.executable, __file__, "processes"], check=False)
     if user := os.environ.get("SUDO_UID"):  # who started it may want to delete them
         run("chown", "-R", user, ARTEFACTS)
     left = traces() - before
@@ -244,17 +235,9 @@ def wheels():
     version = subprocess.check_output(
         ["/usr/bin/python3", "-c", "import sys; print(*sys.version_info[:2], sep='.')"], text=True
     )
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--disable-pip-version-check",
-        "-c",
-        ROOT / "constraints.txt",
-    ]
-    run(*pip, "--only-binary=:all:", "--python-version", version.strip(), "-d", WHEELS, *wanted)
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    pip += ["--only-binary=:all:", "--python-version", version.strip()]
+    run(*pip, "-c", ROOT / "constraints.txt", "-d", WHEELS, *wanted)
 
 
 def network():

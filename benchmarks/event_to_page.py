@@ -46,7 +46,7 @@ int hello(void *ctx) {{
     'watch(b["output"])',
 ]
 PLAIN = [
-    "import bcc\nfrom ebpf_lab import headers\nheaders.prepare()",
+    "import bcc\nfrom ebpf_lab.kernel import headers\nheaders.prepare()",
     'bcc.BPF(text=b"int nothing(void *ctx) { return 0; }").trace_print()',
 ]
 WAYS = {

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import bcc
 
-from ebpf_lab import BPF, attach, headers, record, run
+from ebpf_lab import BPF, attach, record, run
+from ebpf_lab.kernel import headers
 
 TEXT = '\nint hello(void *ctx) {{\n bpf_trace_printk("{}");\n return 0;\n}}\n'
 HOOK = "syscalls:sys_enter_execve"

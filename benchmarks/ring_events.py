@@ -30,9 +30,9 @@ from bcc.table import RingBuf
 from matplotlib.figure import Figure
 
 from ebpf_lab import BPF, record
-from ebpf_lab.buffers import buffer_of
-from ebpf_lab.events import BufferRecording
-from ebpf_lab.ring import Ring
+from ebpf_lab.reading.buffer_reader import buffer_of
+from ebpf_lab.reading.record import BufferRecording
+from ebpf_lab.reading.ringbuf import Ring
 from ebpf_lab.testrun import fire
 
 PROGRAM = """

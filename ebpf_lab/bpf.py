@@ -12,11 +12,20 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import attempt, headers, leftovers, syscalls, tracefs, trial
-from .diagnostics import compile_error, death_error, line_info, verifier_error
-from .errors import AttachError, CompileError, LabError, MapError, PrivilegeError, SetupError, UnloadedError
-from .explanations import ATTACH, MACHINE, explained
-from .interrupts import held_back
+from .diagnostics.compiler import compile_error, death_error, line_info, verifier_error
+from .diagnostics.errors import (
+    AttachError,
+    CompileError,
+    LabError,
+    MapError,
+    PrivilegeError,
+    SetupError,
+    UnloadedError,
+)
+from .diagnostics.explanations import ATTACH, MACHINE, explained
+from .kernel import headers, leftovers, syscalls, tracefs
+from .loading import sandbox, testload
+from .loading.interrupts import held_back
 
 try:
     import bcc
@@ -36,7 +45,7 @@ if not hasattr(bcc, "BPF"):
     )
 from bcc.libbcc import lib
 
-from . import tables
+from . import bcc_maps
 
 # BCC's Python does not declare these two.
 lib.bpf_num_tables.argtypes, lib.bpf_num_tables.restype = [ct.c_void_p], ct.c_size_t
@@ -69,7 +78,7 @@ class BPF(bcc.BPF):
         self.source = text.decode(errors="backslashreplace")
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
-        self.readers, self.calls = {}, tables.Calls()  # of perf and ring buffers; tables.py says more
+        self.readers, self.calls = {}, bcc_maps.Calls()  # of perf and ring buffers; bcc_maps.py says more
         self._prog_types, self._xdp, self._closing = {}, {}, False
         self._rewriting, self._line_info = "", {}
         self._pid = os.getpid()
@@ -153,7 +162,7 @@ class BPF(bcc.BPF):
             )
 
         with captured_stderr() as words:
-            refusal = attempt.refusal(load)
+            refusal = testload.refusal(load)
         if refusal:
             raise self._load_error(name, prog_type, refusal.number, refusal.words(words[0]))
 
@@ -181,7 +190,7 @@ class BPF(bcc.BPF):
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name.encode() if isinstance(name, str) else name, known, "map", MapError)
         table = super().get_table(name, *args, **kwargs)
-        tables.guard(table)
+        bcc_maps.guard(table)
         return table
 
     def perf_buffer_poll(self, timeout=-1):
@@ -385,7 +394,7 @@ def _first_compile(text, cflags, version):
     bpf_probe_read_kernel() there, it takes bpf_probe_read().
     """
     user = "root" if os.geteuid() == 0 else "a user"
-    return trial.compile_once(text, cflags, f"BCC {bcc.__version__}, headers {version}, {user}")
+    return sandbox.compile_once(text, cflags, f"BCC {bcc.__version__}, headers {version}, {user}")
 
 
 def check_name(name, known, kind, error=LabError):

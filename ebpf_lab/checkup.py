@@ -18,7 +18,6 @@ import os
 import platform
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import textwrap
@@ -26,9 +25,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from . import headers, tracefs
-from .errors import SetupError
-from .syscalls import bpf
+from .diagnostics.errors import SetupError
+from .kernel import headers, tracefs, uapi
+from .kernel.syscalls import bpf
 
 PROC, SYS, BOOT = Path("/proc"), Path("/sys"), Path("/boot")
 _EVERY = "every chapter"
@@ -114,15 +113,15 @@ def kernel() -> Row:
 def bpf_call() -> Row:
     name, tried, means = "bpf(2)", "a map", f"{_EVERY}: maps and programs are made by this call"
     try:
-        _bpf(_MAP_CREATE, struct.pack("4I", _ARRAY, 4, 8, 1))
+        _bpf(uapi.MAP_CREATE, uapi.MapCreate(uapi.MAP_TYPE_ARRAY, 4, 8, 1))
         tried = "a program"
-        _bpf(_PROG_LOAD, _program(_TRACEPOINT))
+        _bpf(uapi.PROG_LOAD, _program(uapi.PROG_TYPE_TRACEPOINT))
     except PermissionError as e:
         return _not_allowed(name, f"may not make {tried}: {e.strerror}", means)
     except OSError as e:
         return Row(name, "missing", f"can't make {tried}: {e.strerror}", means, _VM)
     try:
-        _bpf(_MAP_CREATE, struct.pack("4I", _RINGBUF, 0, 0, mmap.PAGESIZE))
+        _bpf(uapi.MAP_CREATE, uapi.MapCreate(uapi.MAP_TYPE_RINGBUF, 0, 0, mmap.PAGESIZE))
     except OSError as e:
         means = "03_ringbuffer: the perf buffer works, the ring buffer doesn't"
         return Row(name, "degraded", f"can't make a ring buffer: {e.strerror}", means, _VM)
@@ -171,7 +170,7 @@ def kptr_restrict() -> Row:
 
 def pid_namespace() -> Row:
     name, wsl = "PID namespace", "microsoft" in platform.release().lower()
-    if (PROC / "self/ns/pid").stat().st_ino == 0xEFFFFFFC:  # include/linux/proc_ns.h: PROC_PID_INIT_INO
+    if (PROC / "self/ns/pid").stat().st_ino == uapi.PID_INIT_INO:
         return Row(name, "ok", "the machine's own", f"{_EVERY}: a pid in an event is the pid seen here")
     found = f"not the machine's: {'WSL2' if wsl else 'a container'}"
     means = f"{_EVERY}: events carry the machine's pids, so checks don't find the processes they started"
@@ -195,11 +194,13 @@ def fentry() -> Row:
         return Row("fentry", "degraded", "no DYNAMIC_FTRACE_WITH_DIRECT_CALLS", means)
     try:
         find = ctypes.CDLL("libbcc.so.0").libbpf_find_vmlinux_btf_id
-        _bpf(_PROG_LOAD, _program(_TRACEPOINT))
+        _bpf(uapi.PROG_LOAD, _program(uapi.PROG_TYPE_TRACEPOINT))
     except (OSError, AttributeError):
         return Row("fentry", "degraded", "not tried: that takes libbcc and the right to load", means)
     try:  # configuration alone says too much: a kernel may have all of it, and answer EPERM
-        _bpf(_PROG_LOAD, _program(_TRACING, _FENTRY, find(b"vfs_read", _FENTRY)))
+        fentry = {"expected_attach_type": uapi.TRACE_FENTRY}
+        fentry["attach_btf_id"] = find(b"vfs_read", uapi.TRACE_FENTRY)
+        _bpf(uapi.PROG_LOAD, _program(uapi.PROG_TYPE_TRACING, **fentry))
     except OSError as e:
         return Row("fentry", "degraded", f"the kernel refused to load it: {e.strerror}", means)
     return Row("fentry", "ok", "loads on vfs_read; attaching not tried", means)
@@ -434,23 +435,19 @@ def _numbers(version):
     return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))
 
 
-# linux/bpf.h
-_MAP_CREATE, _PROG_LOAD = 0, 5
-_ARRAY, _RINGBUF = 2, 27
-_TRACEPOINT, _TRACING, _FENTRY = 5, 26, 24
 _RETURN_0 = ctypes.create_string_buffer(bytes.fromhex("b700000000000000 9500000000000000"), 16)
 _GPL = ctypes.create_string_buffer(b"GPL")
 
 
-def _program(kind, attach=0, btf_id=0):
-    """union bpf_attr for BPF_PROG_LOAD, up to attach_btf_id."""
-    start = struct.pack("IIQQ", kind, 2, ctypes.addressof(_RETURN_0), ctypes.addressof(_GPL))
-    return start.ljust(68, b"\0") + struct.pack("I", attach) + bytes(36) + struct.pack("i", btf_id)
+def _program(prog_type, **attach):
+    """union bpf_attr for BPF_PROG_LOAD: a program that returns 0."""
+    code = {"insn_cnt": 2, "insns": ctypes.addressof(_RETURN_0), "license": ctypes.addressof(_GPL)}
+    return uapi.ProgLoad(prog_type, **code, **attach)
 
 
 def _bpf(command, attr):
-    """Make a map or a program by bpf(2) and close it at once; OSError if the kernel refuses."""
-    os.close(bpf(command, ctypes.create_string_buffer(attr, len(attr))))
+    """Make a map or a program by bpf(2) and close it at once; OSError if the kernel rejects it."""
+    os.close(bpf(command, attr))
 
 
 if __name__ == "__main__":

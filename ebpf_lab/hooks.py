@@ -5,10 +5,10 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import syscalls, tracefs
 from .bpf import BPF, check_name
-from .errors import AttachError, SetupError
-from .explanations import ATTACH, explained
+from .diagnostics.errors import AttachError, SetupError
+from .diagnostics.explanations import ATTACH, explained
+from .kernel import syscalls, tracefs
 
 
 def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):

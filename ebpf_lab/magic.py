@@ -30,7 +30,7 @@ def register(shell):
     if hasattr(shell, "kernel"):  # a terminal has print(error.steps)
         shell.events.register("post_run_cell", _unfold)
         bundles = shell.display_formatter.mimebundle_formatter
-        bundles.for_type_by_name("ebpf_lab.errors", "VerifierError", _stepper)
+        bundles.for_type_by_name("ebpf_lab.diagnostics.errors", "VerifierError", _stepper)
         # One for text/html alone would be taken away when matplotlib's inline backend loads.
         bundles.for_type_by_name("matplotlib.figure", "Figure", _chart)
 
@@ -42,7 +42,7 @@ def _unfold(result):
     comes below it, and the cell's end stays an error, so that Run All stops.
     """
     error = result.error_in_exec
-    if getattr(error, "log", "") and type(error).__module__ == "ebpf_lab.errors":
+    if getattr(error, "log", "") and type(error).__module__ == "ebpf_lab.diagnostics.errors":
         from .views.steps import unfold
 
         if (shown := unfold(error)) is not None:

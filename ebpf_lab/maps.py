@@ -8,9 +8,10 @@ import pandas as pd
 from bcc import table as bcc_table
 from bcc.utils import get_possible_cpus
 
-from .columns import columns, dtype_of
-from .errors import LabError
-from .syscalls import bpf
+from .diagnostics.errors import LabError
+from .kernel import uapi
+from .kernel.syscalls import bpf
+from .reading.columns import columns, dtype_of
 
 # What can't be read as a table, and what to do instead.
 _REFUSED = {
@@ -50,7 +51,7 @@ def to_frame(table):
     try:
         keys, values = batch(table)
     except OSError as e:
-        if e.errno not in (errno.EINVAL, errno.EOPNOTSUPP, 524):  # 524: the kernel's own ENOTSUPP
+        if e.errno not in (errno.EINVAL, errno.EOPNOTSUPP, uapi.ENOTSUPP):
             raise
         keys, values = one_by_one(table)
     return _frame(keys, values, isinstance(table, _PER_CPU))
@@ -89,9 +90,11 @@ def batch(table):
     start, more = 0, True
     while more:
         keys, values = np.empty(chunk, key), np.empty((chunk, cpus), value)
-        attr = _Batch(start, ct.addressof(token), keys.ctypes.data, values.ctypes.data, chunk, table.map_fd)
+        attr = uapi.Batch(
+            start, ct.addressof(token), keys.ctypes.data, values.ctypes.data, chunk, table.map_fd
+        )
         try:
-            bpf(_LOOKUP_BATCH, attr)
+            bpf(uapi.MAP_LOOKUP_BATCH, attr)
         except OSError as e:
             if e.errno == errno.ENOSPC:  # a bucket that grew: it doesn't fit in what is left
                 chunk *= 2
@@ -130,19 +133,3 @@ def _layout(table):
 
 def _unpadded(values, table):
     return values["value"] if isinstance(table, _PER_CPU) else values[:, 0]
-
-
-class _Batch(ct.Structure):  # linux/bpf.h: union bpf_attr, batch
-    _fields_ = [
-        ("in_batch", ct.c_uint64),
-        ("out_batch", ct.c_uint64),
-        ("keys", ct.c_uint64),
-        ("values", ct.c_uint64),
-        ("count", ct.c_uint32),
-        ("map_fd", ct.c_uint32),
-        ("elem_flags", ct.c_uint64),
-        ("flags", ct.c_uint64),
-    ]
-
-
-_LOOKUP_BATCH = 24  # linux/bpf.h: BPF_MAP_LOOKUP_BATCH

@@ -6,10 +6,10 @@ import os
 
 import bcc
 
-from .errors import LabError
-from .syscalls import bpf
+from .diagnostics.errors import LabError
+from .kernel import uapi
+from .kernel.syscalls import bpf
 
-_TEST_RUN = 10  # linux/bpf.h: BPF_PROG_TEST_RUN
 _PACKET = 64  # bytes, all zero: what a socket filter is given to look at
 
 
@@ -33,10 +33,10 @@ def fire(b, fn_name, times=1, cpu=None):
         raise ValueError(
             f"cpu={cpu} is none that this process can use: {', '.join(map(str, sorted(allowed)))}"
         )
-    attr = _Attr(prog_fd=function.fd, data_in=ct.addressof(packet), data_size_in=_PACKET, repeat=times)
+    attr = uapi.TestRun(prog_fd=function.fd, data_in=ct.addressof(packet), data_size_in=_PACKET, repeat=times)
     try:
         os.sched_setaffinity(0, allowed if cpu is None else {cpu})
-        bpf(_TEST_RUN, attr)
+        bpf(uapi.PROG_TEST_RUN, attr)
     except OSError as e:
         if e.errno == errno.EINTR:  # Ctrl-C, which Python raises now
             return attr.duration
@@ -47,24 +47,3 @@ def fire(b, fn_name, times=1, cpu=None):
     finally:
         os.sched_setaffinity(0, allowed)
     return attr.duration
-
-
-class _Attr(ct.Structure):  # linux/bpf.h: union bpf_attr, test
-    _fields_ = [
-        ("prog_fd", ct.c_uint32),
-        ("retval", ct.c_uint32),
-        ("data_size_in", ct.c_uint32),
-        ("data_size_out", ct.c_uint32),
-        ("data_in", ct.c_uint64),
-        ("data_out", ct.c_uint64),
-        ("repeat", ct.c_uint32),
-        ("duration", ct.c_uint32),
-        ("ctx_size_in", ct.c_uint32),
-        ("ctx_size_out", ct.c_uint32),
-        ("ctx_in", ct.c_uint64),
-        ("ctx_out", ct.c_uint64),
-        ("flags", ct.c_uint32),
-        ("cpu", ct.c_uint32),
-        ("batch_size", ct.c_uint32),
-        ("padding", ct.c_uint32),
-    ]

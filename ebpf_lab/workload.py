@@ -8,7 +8,8 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from .interrupts import held_back
+from .kernel import uapi
+from .loading.interrupts import held_back
 
 _libc = ctypes.CDLL(None)
 
@@ -98,5 +99,4 @@ def _wait(running, started, deadline):
 
 def _give_up():
     """Drop what a notebook's kernel hands on: ambient capabilities outlive a change from one user to another."""
-    pr_cap_ambient, clear_all = 47, 4  # linux/prctl.h
-    _libc.prctl(pr_cap_ambient, clear_all, 0, 0, 0)
+    _libc.prctl(uapi.PR_CAP_AMBIENT, uapi.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from ebpf_lab.bytecode import instructions, origins
+from ebpf_lab.inspect.bytecode import instructions, origins
 
 
 def code(*parts):

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import SetupError, checkup, headers, tracefs
+from ebpf_lab import SetupError, checkup
 from ebpf_lab.checkup import Report, Row, doctor
+from ebpf_lab.kernel import headers, tracefs, uapi
 
 REPO = Path(__file__).parent.parent
 UNIT = Row("x", "missing", "found <this> " * 30, "means " * 40, "a line that mends it " * 9)
@@ -203,7 +204,7 @@ def test_a_kernel_without_the_bpf_call_is_missing(monkeypatch, prefix):
 
 def test_a_kernel_without_ring_buffers_is_degraded(monkeypatch):
     def refuse_ring(command, attr):
-        if (command, attr[0]) == (checkup._MAP_CREATE, checkup._RINGBUF):
+        if command == uapi.MAP_CREATE and attr.map_type == uapi.MAP_TYPE_RINGBUF:
             raise OSError(22, "Invalid argument")
 
     monkeypatch.setattr(checkup, "_bpf", refuse_ring)
@@ -312,7 +313,7 @@ def test_fentry_is_not_tried_without_the_right_to_load(libbcc, monkeypatch):
 
 def test_fentry_is_degraded_where_the_kernel_refuses_only_its_program(libbcc, monkeypatch):
     def refuse_tracing(command, attr):
-        if attr[0] == checkup._TRACING:
+        if attr.prog_type == uapi.PROG_TYPE_TRACING:
             refuse(command, attr)
 
     monkeypatch.setattr(checkup, "_bpf", refuse_tracing)

@@ -3,7 +3,7 @@ import ctypes as ct
 import numpy as np
 import pytest
 
-from ebpf_lab.columns import columns, dtype_of
+from ebpf_lab.reading.columns import columns, dtype_of
 
 
 class Event(ct.Structure):

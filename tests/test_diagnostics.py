@@ -1,6 +1,6 @@
 import re
 
-from ebpf_lab.diagnostics import compile_error, death_error, line_info, line_map, verifier_error
+from ebpf_lab.diagnostics.compiler import compile_error, death_error, line_info, line_map, verifier_error
 
 SOURCE = """
 BPF_HASH(counter_table);

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ebpf_lab import errors
+from ebpf_lab.diagnostics import errors
 
 KINDS = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LabError)

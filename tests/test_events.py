@@ -1,7 +1,7 @@
 import pytest
 
-from ebpf_lab.events import Recording
-from ebpf_lab.trace_pipe import Line, parse
+from ebpf_lab.reading.record import Recording
+from ebpf_lab.reading.trace_pipe import Line, parse
 
 HELLO = b"            true-8906    [000] ...21  1772.755416: bpf_trace_printk: Hello World!\n"
 
@@ -68,7 +68,7 @@ def test_a_frame_has_the_documented_columns_and_dtypes_also_when_empty():
 
 
 def test_a_recording_is_capped_and_counts_what_it_could_not_hold(monkeypatch):
-    monkeypatch.setattr("ebpf_lab.events.CAP", 5)
+    monkeypatch.setattr("ebpf_lab.reading.record.CAP", 5)
     recording = Recording()
     for _ in range(3):
         recording.feed(parse(HELLO * 2)[0], 0)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import explanations
-from ebpf_lab.explanations import ATTACH, COMPILER, MACHINE, VERIFIER
+from ebpf_lab.diagnostics import explanations
+from ebpf_lab.diagnostics.explanations import ATTACH, COMPILER, MACHINE, VERIFIER
 
 ROOT = Path(__file__).parents[1]
 TABLES = {"compiler": COMPILER, "verifier": VERIFIER, "attach": ATTACH, "machine": MACHINE}
@@ -20,7 +20,9 @@ BESIDES = {
 
 def test_the_document_is_made_from_the_table():
     made = (ROOT / "docs/errors.md").read_text()
-    assert made == explanations.document(), "run: .venv/bin/python -m ebpf_lab.explanations > docs/errors.md"
+    assert made == explanations.document(), (
+        "run: .venv/bin/python -m ebpf_lab.diagnostics.explanations > docs/errors.md"
+    )
 
 
 def test_each_name_is_there_once():

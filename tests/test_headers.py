@@ -3,7 +3,8 @@ import platform
 
 import pytest
 
-from ebpf_lab import SetupError, headers
+from ebpf_lab import SetupError
+from ebpf_lab.kernel import headers
 
 
 @pytest.fixture

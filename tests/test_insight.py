@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ebpf_lab import proginfo
-from ebpf_lab.insight import Insight, Row, _at, _machine, _named
+from ebpf_lab.inspect.program import Insight, Row, _at, _machine, _named
+from ebpf_lab.kernel import proginfo
 
 
 def test_a_position_has_the_line_of_the_last_start_before_it():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ebpf_lab.records import Store
+from ebpf_lab.reading.unpack import Store
 
 
 def test_where_memory_can_t_be_reserved_it_grows_as_it_is_filled():

@@ -2,7 +2,7 @@ import pytest
 from test_diagnostics import LOG, REWRITTEN, SOURCE
 
 from ebpf_lab import VerifierError
-from ebpf_lab.diagnostics import verifier_error
+from ebpf_lab.diagnostics.compiler import verifier_error
 from ebpf_lab.views import steps
 
 

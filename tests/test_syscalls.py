@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import SetupError, syscalls
-from ebpf_lab.syscalls import syscall_name, syscall_nr
+from ebpf_lab import SetupError
+from ebpf_lab.kernel import syscalls
+from ebpf_lab.kernel.syscalls import syscall_name, syscall_nr
 
 # linux/arch/*/entry/syscalls: what the two CPUs of this lab call the same numbers
 NUMBERS = {

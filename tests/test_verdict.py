@@ -1,6 +1,6 @@
 import pytest
 
-from ebpf_lab.verdict import walk, words_of
+from ebpf_lab.diagnostics.verifier_log import walk, words_of
 
 NEW = """0: R1=ctx() R10=fp0
 ; u64 *p = lookup(&uid); @ main.c:17

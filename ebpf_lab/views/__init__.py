@@ -96,7 +96,7 @@ def explain(bpf, name):
     and UnloadedError for a program that was unloaded. Needs CAP_BPF; run counts need CAP_SYS_ADMIN,
     the machine code and the names of the kernel's functions CAP_SYSLOG.
     """
-    from ..insight import look
+    from ..inspect.program import look
     from .program import ProgramView
 
     return ProgramView(look(bpf, name))

@@ -5,7 +5,7 @@ import time
 
 import traitlets
 
-from ..tailcalls import jump_table
+from ..inspect.jump_table import jump_table
 from .map import TOP, MapView, _syscall
 
 REREAD = 2  # seconds after which slots are read again: others than this Python may have filled them

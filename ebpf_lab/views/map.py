@@ -12,9 +12,9 @@ from collections import deque
 import traitlets
 from matplotlib.figure import Figure
 
-from ..errors import SetupError
+from ..diagnostics.errors import SetupError
+from ..kernel.syscalls import syscall_name
 from ..maps import to_frame
-from ..syscalls import syscall_name
 from .view import View
 
 PERIOD = 0.1  # seconds between two looks at the map, at least

@@ -9,10 +9,10 @@ import weakref
 import bcc
 import traitlets
 
-from ..buffers import buffer_of, lost_of
-from ..errors import BusyError
-from ..reader import PERIOD
-from ..ring import Ring
+from ..diagnostics.errors import BusyError
+from ..reading.buffer_reader import buffer_of, lost_of
+from ..reading.reader import PERIOD
+from ..reading.ringbuf import Ring
 from ..testrun import fire as run_once
 from .view import View
 

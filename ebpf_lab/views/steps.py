@@ -5,7 +5,7 @@ import html
 import traitlets
 from IPython.display import HTML
 
-from ..errors import LabError, VerifierError
+from ..diagnostics.errors import LabError, VerifierError
 from .view import View
 
 STEPS = 500  # instructions that the browser holds: the last ones

@@ -10,11 +10,11 @@ import numpy as np
 import traitlets
 from bcc.table import RingBuf
 
-from ..buffers import buffer_of
-from ..columns import columns
 from ..hooks import attached
-from ..reader import PERIOD
-from ..trace_pipe import pipe_of
+from ..reading.buffer_reader import buffer_of
+from ..reading.columns import columns
+from ..reading.reader import PERIOD
+from ..reading.trace_pipe import pipe_of
 from .view import View
 
 SHOWN = 300  # rows that the browser holds

@@ -5,7 +5,8 @@ import time
 import pytest
 from helpers import children, held
 
-from ebpf_lab import BPF, VerifierError, attempt
+from ebpf_lab import BPF, VerifierError
+from ebpf_lab.loading import testload
 
 TOO_LONG = """
 int hello(void *ctx) {
@@ -23,7 +24,7 @@ def fails(number):
 
 
 def test_a_program_that_loads_is_no_refusal():
-    assert attempt.refusal(lambda log, size, level: 3) is None
+    assert testload.refusal(lambda log, size, level: 3) is None
 
 
 def test_a_refusal_has_the_number_of_the_first_try_and_the_words_of_both():
@@ -31,19 +32,19 @@ def test_a_refusal_has_the_number_of_the_first_try_and_the_words_of_both():
         log.value = b"verdict" if level == 4 else b"path and verdict"
         return fails(errno.EACCES if level == 4 else errno.ENOSPC)
 
-    refusal = attempt.refusal(load)
+    refusal = testload.refusal(load)
     assert (refusal.number, refusal.verdict, refusal.path) == (errno.EACCES, "verdict", "path and verdict")
     assert refusal.words("said verdict, HINT") == "path and verdict\nsaid , HINT"
 
 
 def test_a_path_that_lost_its_end_is_followed_by_the_verdict():
-    refusal = attempt.Refusal(errno.E2BIG, "too large\nprocessed 9 insns\n", "0: (05) goto pc-1\n0: (05) go")
+    refusal = testload.Refusal(errno.E2BIG, "too large\nprocessed 9 insns\n", "0: (05) goto pc-1\n0: (05) go")
     assert refusal.words("").endswith("0: (05) go\ntoo large\nprocessed 9 insns")
 
 
 @pytest.mark.parametrize("slow", [4, 1])
 def test_a_load_that_takes_too_long_is_ended(monkeypatch, slow):
-    monkeypatch.setattr(attempt, "SECONDS", 0.5)
+    monkeypatch.setattr(testload, "SECONDS", 0.5)
 
     def load(log, size, level):
         log.value = b"words"
@@ -51,25 +52,25 @@ def test_a_load_that_takes_too_long_is_ended(monkeypatch, slow):
         return fails(errno.EINVAL)
 
     before = held(), children()
-    refusal = attempt.refusal(load)  # which the child would take a minute for
+    refusal = testload.refusal(load)  # which the child would take a minute for
     assert refusal.number == (errno.ETIMEDOUT if slow == 4 else errno.EINVAL) and refusal.path == ""
     assert (held(), children()) == before
 
 
 def test_a_child_that_fails_in_python_ends_and_says_nothing():
-    refusal = attempt.refusal(lambda log, size, level: 1 / 0)
+    refusal = testload.refusal(lambda log, size, level: 1 / 0)
     assert refusal.number == errno.ETIMEDOUT
 
 
 def test_a_verifier_that_is_not_done_in_time_is_an_error_of_ours(monkeypatch):
-    monkeypatch.setattr(attempt, "SECONDS", 0.2)
+    monkeypatch.setattr(testload, "SECONDS", 0.2)
     with BPF(text=TOO_LONG) as b, pytest.raises(VerifierError, match=r"line 2.*not done after") as raised:
         b.load_func("hello", BPF.TRACEPOINT)
     assert raised.value.rule == "time"
 
 
 def test_four_mebibytes_are_enough_for_the_longest_refusal(monkeypatch):
-    monkeypatch.setattr(attempt, "SECONDS", 120)  # on a busy machine ten may not be enough
+    monkeypatch.setattr(testload, "SECONDS", 120)  # on a busy machine ten may not be enough
     with BPF(text=TOO_LONG) as b, pytest.raises(VerifierError, match=r"line 4.*a million steps") as raised:
         b.load_func("hello", BPF.TRACEPOINT)
-    assert len(raised.value.log) < attempt.BYTES + (1 << 16)
+    assert len(raised.value.log) < testload.BYTES + (1 << 16)

@@ -24,10 +24,10 @@ from ebpf_lab import (
     VerifierError,
     attach,
     bpf,
-    headers,
     record,
     run,
 )
+from ebpf_lab.kernel import headers
 
 COUNTER = """
 BPF_HASH(counter_table);
@@ -448,8 +448,8 @@ except LabError as e:
 def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     tries = []
-    real = bpf.trial.compile_apart
-    monkeypatch.setattr(bpf.trial, "compile_apart", lambda *args: tries.append(args) or real(*args))
+    real = bpf.sandbox.compile_apart
+    monkeypatch.setattr(bpf.sandbox, "compile_apart", lambda *args: tries.append(args) or real(*args))
     text = hello.replace("World", "seen before")
     for _ in range(3):
         BPF(text=text)

@@ -14,19 +14,8 @@ import pytest
 from bcc.table import BPF_MAP_TYPE_RINGBUF
 from helpers import until
 
-from ebpf_lab import (
-    BPF,
-    BusyError,
-    CompileError,
-    LabError,
-    MapError,
-    UnloadedError,
-    attach,
-    buffers,
-    perf,
-    record,
-    run,
-)
+from ebpf_lab import BPF, BusyError, CompileError, LabError, MapError, UnloadedError, attach, record, run
+from ebpf_lab.reading import buffer_reader, perfbuf
 from ebpf_lab.testrun import fire
 
 # Two buffers that get the same events; SEND puts one in, KIND and SIZE say what they are.
@@ -169,7 +158,7 @@ def test_each_record_is_the_one_that_bcc_reads_over_many_wraps(send):
         for _ in range(61):  # 61 x 229 records go 20 times and more around a ring of 8 pages
             fire(b, "burst", times=229)
             b.ring_buffer_consume()
-            buffers.buffer_of(b["output"]).read()
+            buffer_reader.buffer_of(b["output"]).read()
     size = events.array().dtype.itemsize
     assert events.lost == 0 and len(expected) > 10_000
     assert taken(events.array()) == [data[:size].ljust(size, b"\0") for data in expected]
@@ -181,9 +170,9 @@ def test_bccs_callback_serves_where_loads_are_not_ordered(send, monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     b = BPF(text=TWINS.replace("SEND", SENDS[send]))
     expected = by_callback(b, "twin")
-    reader = buffers.buffer_of(b["output"])
+    reader = buffer_reader.buffer_of(b["output"])
     with record(b["output"]) as events:
-        assert isinstance(reader._source, buffers.RingByCallback)
+        assert isinstance(reader._source, buffer_reader.RingByCallback)
         monkeypatch.undo()  # bpf(2) needs the real name
         for _ in range(7):
             fire(b, "burst", times=229)
@@ -194,12 +183,12 @@ def test_bccs_callback_serves_where_loads_are_not_ordered(send, monkeypatch):
 
 
 def test_a_count_of_records_can_be_taken_out_either_way():
-    for source in (buffers.RingSource, buffers.RingByCallback):
+    for source in (buffer_reader.RingSource, buffer_reader.RingByCallback):
         for send in ("plain", "mixed"):
             with BPF(text=TWINS.replace("SEND", SENDS[send])) as b:
                 fire(b, "burst", times=23)
                 table = b["output"]
-                ring = source(table, buffers.buffer_of(table).dtype)
+                ring = source(table, buffer_reader.buffer_of(table).dtype)
                 numbers = []
                 for count in (1, 2, 5, 99):
                     records, _ = ring.take(count)
@@ -218,7 +207,7 @@ def test_received_and_lost_are_what_was_sent_with_a_ring_of_one_page():
 
 
 def test_received_and_lost_are_what_was_sent_with_a_perf_buffer_of_one_page(monkeypatch):
-    monkeypatch.setattr(perf, "PAGES", 1)
+    monkeypatch.setattr(perfbuf, "PAGES", 1)
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     with record(b["output"]) as events:
         fire(b, "burst", times=100_003, cpu=0)
@@ -227,12 +216,14 @@ def test_received_and_lost_are_what_was_sent_with_a_perf_buffer_of_one_page(monk
 
 
 def test_an_older_kernel_counts_losses_in_records(monkeypatch):
-    monkeypatch.setattr(perf, "_FORMAT_LOST", 1 << 40)  # refused, as PERF_FORMAT_LOST is before 6.0
-    monkeypatch.setattr(perf, "PAGES", 1)
+    monkeypatch.setattr(
+        perfbuf.uapi, "PERF_FORMAT_LOST", 1 << 40
+    )  # refused, as PERF_FORMAT_LOST is before 6.0
+    monkeypatch.setattr(perfbuf, "PAGES", 1)
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     with record(b["output"]) as events:
         fire(b, "burst", times=10_007, cpu=0)
-        buffers.buffer_of(b["output"]).read()
+        buffer_reader.buffer_of(b["output"]).read()
         fire(b, "burst", times=1, cpu=0)  # the record of the loss comes with the next event
     assert len(events) + events.lost == 10_008 and events.lost > 0
 
@@ -251,14 +242,14 @@ def test_perf_records_of_each_size_come_whole(fill, monkeypatch):
     with record(b["output"]) as events:
         for _ in range(7):
             fire(b, "burst", times=3, cpu=0)  # perf buffers keep the order of one CPU only
-            buffers.buffer_of(b["output"]).read()
+            buffer_reader.buffer_of(b["output"]).read()
     assert (len(events), events.lost, events.misfits) == (21, 0, 0)
     assert events.frame().n.tolist() == list(range(21))
 
 
 def test_a_step_of_a_paced_reader_tells_each_recording_of_all_losses():
     b = BPF(text=ONE_PAGE)
-    reader = buffers.buffer_of(b["output"])
+    reader = buffer_reader.buffer_of(b["output"])
     with record(b["output"]) as one, record(b["output"]) as two:
         reader.paced = True
         with reader._lock:  # so that its thread has no turn in between
@@ -336,7 +327,7 @@ def test_a_struct_of_4_kib_and_one_of_1_byte():
         with record(b["output"]) as events:
             for _ in range(11):
                 fire(b, "burst", times=3)
-                buffers.buffer_of(b["output"]).read()
+                buffer_reader.buffer_of(b["output"]).read()
         assert [text[:1] for text in events.frame().text] == ["y"] * 33
 
 
@@ -402,7 +393,7 @@ def test_a_ring_keeps_the_events_after_the_one_whose_callback_failed():
 
 
 def test_a_poll_of_perf_buffers_ends_though_events_keep_coming(monkeypatch):
-    monkeypatch.setattr("ebpf_lab.tables._GRACE", 0.2)
+    monkeypatch.setattr("ebpf_lab.bcc_maps._GRACE", 0.2)
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     got, lost, stop = [], [], threading.Event()
     open_buffer(
@@ -517,7 +508,7 @@ def test_ten_million_events_are_recorded_in_one_go_under_bounded_memory():
 
 
 def test_a_recording_is_capped_in_bytes_and_counts_what_it_could_not_hold(monkeypatch):
-    monkeypatch.setattr("ebpf_lab.events.CAP_BYTES", 32 * 100)
+    monkeypatch.setattr("ebpf_lab.reading.record.CAP_BYTES", 32 * 100)
     b = BPF(text=TWINS.replace("SEND", PLAIN))
     with record(b["output"]) as events:
         fire(b, "burst", times=229)
@@ -525,8 +516,8 @@ def test_a_recording_is_capped_in_bytes_and_counts_what_it_could_not_hold(monkey
 
 
 def test_what_many_small_reads_give_is_one_array_in_the_order_they_came():
-    from ebpf_lab.events import BufferRecording
-    from ebpf_lab.records import RAW
+    from ebpf_lab.reading.record import BufferRecording
+    from ebpf_lab.reading.unpack import RAW
 
     struct = np.dtype({"names": ["n", "m"], "formats": ["u1", "u8"], "offsets": [0, 8], "itemsize": 24})
     for dtype, of in (struct, lambda n: (n % 256, n)), (RAW, lambda n: (b"%d" % n,)):

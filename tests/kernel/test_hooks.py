@@ -1,7 +1,8 @@
 import pytest
 from helpers import kernel_has
 
-from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run, tracefs
+from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run
+from ebpf_lab.kernel import tracefs
 
 TWO = """
 int hello(void *ctx) { bpf_trace_printk("one"); return 0; }

@@ -15,10 +15,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ebpf_lab import BPF, LabError, UnloadedError, attach, proginfo
-from ebpf_lab.bytecode import instructions
-from ebpf_lab.insight import look
-from ebpf_lab.syscalls import bpf
+from ebpf_lab import BPF, LabError, UnloadedError, attach
+from ebpf_lab.inspect.bytecode import instructions
+from ebpf_lab.inspect.program import look
+from ebpf_lab.kernel import proginfo
+from ebpf_lab.kernel.syscalls import bpf
 
 ROOT = Path(__file__).parents[2]
 MANY = """
@@ -230,7 +231,7 @@ def test_the_kernel_s_setting_of_statistics_stays_and_counting_ends_with_the_pro
 WITHOUT = """
 import sys
 from ebpf_lab import BPF
-from ebpf_lab.insight import look
+from ebpf_lab.inspect.program import look
 b = BPF(text=sys.argv[1])
 b.load_func("hello", BPF.RAW_TRACEPOINT)
 print(look(b, "hello"))

@@ -7,7 +7,7 @@ import pytest
 from helpers import until
 
 from ebpf_lab import BPF, MapError, attach, run, watch
-from ebpf_lab.syscalls import syscall_nr
+from ebpf_lab.kernel.syscalls import syscall_nr
 from ebpf_lab.views import jumps as jump_view
 from ebpf_lab.views.map import SHARE
 

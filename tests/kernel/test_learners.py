@@ -54,9 +54,9 @@ def test_a_hundred_cells_in_any_order_leave_nothing_and_the_next_run_all_works(p
 
 
 def compiles_apart(kernel):
-    """Whether a child of the kernel compiles a text for the first time (trial.py)."""
+    """Whether a child of the kernel compiles a text for the first time (loading/sandbox.py)."""
     children = Path(f"/proc/{kernel.pid}/task/{kernel.pid}/children").read_text().split()
-    return any("trial.py" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+    return any("sandbox" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
 
 
 @pytest.mark.parametrize("where", ["in a process of its own", "in this process"])

@@ -1,6 +1,7 @@
 import subprocess
 
-from ebpf_lab import BPF, leftovers, tracefs
+from ebpf_lab import BPF
+from ebpf_lab.kernel import leftovers, tracefs
 
 
 def test_what_dead_processes_left_is_swept_and_that_of_living_ones_stays():

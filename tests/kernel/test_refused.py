@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import BPF, VerifierError, attempt, bpf, headers
-from ebpf_lab.diagnostics import line_info, verifier_error
-from ebpf_lab.explanations import TAKEN, VERIFIER
+from ebpf_lab import BPF, VerifierError, bpf
+from ebpf_lab.diagnostics.compiler import line_info, verifier_error
+from ebpf_lab.diagnostics.explanations import TAKEN, VERIFIER
+from ebpf_lab.kernel import headers
+from ebpf_lab.loading import testload
 
 FOLDER = Path(__file__).with_name("refused")
 REFUSED = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.c"))}
@@ -63,7 +65,7 @@ def compiled(text):
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Ten seconds are enough here, but perhaps not where others keep the CPUs busy."""
-    monkeypatch.setattr(attempt, "SECONDS", 120)
+    monkeypatch.setattr(testload, "SECONDS", 120)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -5,8 +5,8 @@ import pytest
 from helpers import until
 
 from ebpf_lab import BPF, LabError, attach, draw, fire, record, run, watch
-from ebpf_lab.errors import BusyError, MapError
-from ebpf_lab.ring import Header
+from ebpf_lab.diagnostics.errors import BusyError, MapError
+from ebpf_lab.reading.ringbuf import Header
 from ebpf_lab.views import ring as ring_view
 
 STRIDE = 8 + 24  # the header, and the struct

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from ebpf_lab import BPF, MapError, UnloadedError, attach, run, to_frame
-from ebpf_lab.syscalls import syscall_nr
-from ebpf_lab.tailcalls import jump_table
+from ebpf_lab.inspect.jump_table import jump_table
+from ebpf_lab.kernel.syscalls import syscall_nr
 
 UID = 54_321
 # Counts what one user's processes do. execve is what they do once each, close what they do more often.

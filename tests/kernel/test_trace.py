@@ -10,7 +10,9 @@ import time
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, BusyError, attach, record, run, trace_pipe, tracefs
+from ebpf_lab import BPF, BusyError, attach, record, run
+from ebpf_lab.kernel import tracefs
+from ebpf_lab.reading import trace_pipe
 
 FLOOD = "".join(f'bpf_trace_printk("line {n} of one call"); ' for n in range(40))
 # Only this process's calls of a system call that nobody else makes count.

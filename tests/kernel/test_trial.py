@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from helpers import until
 
-from ebpf_lab import headers, trial
+from ebpf_lab.kernel import headers
+from ebpf_lab.loading import sandbox
 
 TOO_MUCH_STACK = b"""
 int hello(void *ctx) {
@@ -30,37 +31,37 @@ def test_libbcc_really_ends_the_whole_process_without_a_trial():
 
 
 def test_a_program_that_kills_the_compiler_is_found_out():
-    tried = trial.compile_apart(TOO_MUCH_STACK)
+    tried = sandbox.compile_apart(TOO_MUCH_STACK)
     assert tried.died and "stack limit of 512 bytes" in tried.words
 
 
 def test_a_good_program_and_a_wrong_one_both_survive():
-    assert not trial.compile_apart(b"\nint hello(void *ctx) { return 0; }\n").died
-    assert not trial.compile_apart(b"\nint hello(\n").died
+    assert not sandbox.compile_apart(b"\nint hello(void *ctx) { return 0; }\n").died
+    assert not sandbox.compile_apart(b"\nint hello(\n").died
 
 
 def test_the_child_cannot_reach_the_kernel():
-    tried = trial.compile_apart(
+    tried = sandbox.compile_apart(
         b'\nBPF_TABLE_PINNED("hash", u64, u64, counts, 1, "/sys/fs/bpf/ebpf_lab_test");\n'
     )
     assert not tried.died and re.search(r"counts.*Operation not permitted", tried.words)
 
 
 def test_the_child_shows_how_bcc_rewrites_the_text():
-    tried = trial.compile_apart(
+    tried = sandbox.compile_apart(
         b"\nBPF_HASH(t);\nint hello(void *ctx) {\n u64 k = 1;\n t.increment(k);\n return 0;\n}\n"
     )
     assert "t.increment" not in tried.rewritten and ".bpf.fn.hello" in tried.rewritten
 
 
 def test_a_child_that_cannot_try_is_no_death():
-    child = "import sys, platform; platform.machine = lambda: 'unknown'; import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", child, trial.__file__], input=b"", check=False)
-    assert done.returncode == trial._NOT_TRIED
+    child = "from ebpf_lab.loading import sandbox; sandbox.uapi.NR_BPF = None; sandbox.child([])"
+    done = subprocess.run([sys.executable, "-c", child], input=b"", check=False)
+    assert done.returncode == sandbox._NOT_TRIED
 
 
 def test_flags_reach_the_compiler():
-    tried = trial.compile_apart(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
+    tried = sandbox.compile_apart(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
     assert "undeclared" not in tried.words
 
 
@@ -69,12 +70,12 @@ def test_the_child_does_not_outlive_its_parent():
         ["#define M1(x) M2(x) M2(x)", *(f"#define M{i}(x) M{i + 1}(x) M{i + 1}(x)" for i in range(2, 26))]
     )
     endless = f"{text}\n#define M26(x) x+\nint hello(void *ctx) {{ return M1(1) 1; }}\n"
-    code = f"from ebpf_lab import headers, trial; headers.prepare(); print(flush=True); trial.compile_apart({endless.encode()!r})"
+    code = f"from ebpf_lab.kernel import headers; from ebpf_lab.loading import sandbox; headers.prepare(); print(flush=True); sandbox.compile_apart({endless.encode()!r})"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         parent.stdout.readline()
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         child = until(lambda: children.read_text().split())[0]
-        until(lambda: b"trial.py" in Path(f"/proc/{child}/cmdline").read_bytes())
+        until(lambda: b"sandbox" in Path(f"/proc/{child}/cmdline").read_bytes())
         until(lambda: "libbcc" in Path(f"/proc/{child}/maps").read_text())
         parent.kill()
     until(lambda: not Path(f"/proc/{child}").exists())
@@ -88,24 +89,24 @@ def kept(tmp_path, monkeypatch):
 
 def test_what_a_compile_said_is_kept_for_the_same_text_flags_and_versions(kept):
     good = b"\nint hello(void *ctx) { return 0; }\n"
-    first = trial.compile_once(good, (), "one")
+    first = sandbox.compile_once(good, (), "one")
     (file,) = kept()
-    assert trial.compile_once(good, (), "one") == first and file.read_text() == first.words
+    assert sandbox.compile_once(good, (), "one") == first and file.read_text() == first.words
     file.write_text("kept")
-    assert trial.compile_once(good, (), "one").words == "kept"
+    assert sandbox.compile_once(good, (), "one").words == "kept"
     for other in [(good, ("-DX",), "one"), (good, (), "another"), (good + b"\n", (), "one")]:
-        assert trial.compile_once(*other).words != "kept"
+        assert sandbox.compile_once(*other).words != "kept"
     assert len(kept()) == 4
 
 
 def test_no_death_is_kept_and_no_disk_is_needed(kept, monkeypatch):
-    assert trial.compile_once(TOO_MUCH_STACK, (), "").died
+    assert sandbox.compile_once(TOO_MUCH_STACK, (), "").died
     assert kept() == []
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    assert not trial.compile_once(b"\nint hello(void *ctx) { return 0; }\n", (), "").died
+    assert not sandbox.compile_once(b"\nint hello(void *ctx) { return 0; }\n", (), "").died
 
 
 def test_a_compiler_that_takes_too_long_is_ended_and_that_is_the_last_word(monkeypatch):
-    monkeypatch.setattr(trial, "SECONDS", 0.01)
-    tried = trial.compile_apart(b"\nint hello(void *ctx) { return 0; }\n")
+    monkeypatch.setattr(sandbox, "SECONDS", 0.01)
+    tried = sandbox.compile_apart(b"\nint hello(void *ctx) { return 0; }\n")
     assert tried.died and tried.words.splitlines()[-1] == "the compiler did not finish within 0.01 s"

@@ -58,7 +58,7 @@ def refuses_beside(clone, command, env=None):
 def test_the_files_go_and_the_notebooks_stay_as_they_are(clone):
     (clone / "notebooks/01_hello.ipynb").write_text("mine now")
     before = files(clone)
-    python = "import sys; sys.path.insert(0, '.'); import ebpf_lab.leftovers"
+    python = "import sys; sys.path.insert(0, '.'); import ebpf_lab.kernel.leftovers"
     subprocess.run(["/usr/bin/python3", "-c", python], cwd=clone, check=True)
     for path in (
         ".venv/bin/jupyter",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 
-from . import bpf
+from .. import bpf
+from ..diagnostics.errors import LabError, MapError
+from ..maps import to_frame
 from .bytecode import LOAD_64, MAP, instructions
-from .errors import LabError, MapError
-from .maps import to_frame
 
 _names = {}  # program id -> name, of each program seen; the kernel does not give an id twice
 

@@ -18,12 +18,13 @@ from pathlib import Path
 import capstone
 from bcc.libbcc import lib
 
-from . import bytecode, proginfo
-from .bpf import BPF, check_name
+from ..bpf import BPF, check_name
+from ..diagnostics.compiler import line_map
+from ..diagnostics.errors import LabError
+from ..kernel import proginfo
+from ..maps import to_frame
+from . import bytecode
 from .bytecode import CALL, LOAD_64, MAP, MAP_VALUE, TAIL_CALL
-from .diagnostics import line_map
-from .errors import LabError
-from .maps import to_frame
 
 _CPUS = {  # platform.machine() -> capstone's names
     "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from .errors import SetupError
+from ..diagnostics.errors import SetupError
 
 _numbers = itertools.count()
 

@@ -15,10 +15,10 @@ import time
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 
-from .diagnostics import event_error
-from .errors import BusyError, MapError
+from .diagnostics.compiler import event_error
+from .diagnostics.errors import BusyError, MapError
+from .kernel import uapi
 
-_PAUSE_OUTPUT = 0x40042409  # linux/perf_event.h: PERF_EVENT_IOC_PAUSE_OUTPUT
 _GRACE = 1.0  # seconds that a poll may take beyond its timeout
 
 
@@ -185,4 +185,4 @@ def _pause(bpf, on):
     """Keep the kernel from writing into a program's perf buffers, or let it again; it counts what it couldn't write."""
     for reader in bpf.perf_buffers.values():
         with contextlib.suppress(OSError):
-            fcntl.ioctl(lib.perf_reader_fd(reader), _PAUSE_OUTPUT, on)
+            fcntl.ioctl(lib.perf_reader_fd(reader), uapi.PERF_EVENT_IOC_PAUSE_OUTPUT, on)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .records import cut_out, fitted
+from ..kernel import uapi
+from .unpack import cut_out, fitted
 
-BUSY, DISCARDED = 1 << 31, 1 << 30  # linux/bpf.h: BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
-HEADER = 8  # linux/bpf.h: BPF_RINGBUF_HDR_SZ
+BUSY, DISCARDED, HEADER = uapi.RINGBUF_BUSY_BIT, uapi.RINGBUF_DISCARD_BIT, uapi.RINGBUF_HDR_SZ
 _WALKED = 1 << 16  # records of mixed sizes looked at in one go
 _TAKEN = 1 << 20  # bytes taken in one go: in the CPU's cache from the look at the headers to the copy
 

@@ -5,8 +5,8 @@ import mmap
 
 import numpy as np
 
-_MAP_NORESERVE = 0x4000  # asm-generic/mman.h
-_MADV_POPULATE_WRITE = 23  # asm-generic/mman-common.h
+from ..kernel import uapi
+
 _STEP = 1 << 18  # bytes asked for in one go
 RAW = np.dtype([("data", object)])  # for events whose struct BCC can't tell: the bytes of each
 
@@ -55,7 +55,7 @@ class Store:
         if not dtype.hasobject:
             # The kernel gives memory as it is written to. In small pages: in a VM it took up to 7 ms to clear
             # one of 2 MiB, slower than events can come, and so a ring of 64 MiB overflowed.
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | uapi.MAP_NORESERVE
             try:
                 self._memory = mmap.mmap(-1, most, flags=flags)
             except OSError:  # refused: a limit of the address space, or vm.overcommit_memory=2
@@ -89,5 +89,5 @@ class Store:
         """Half the price of a page fault for each page."""
         while self._ready < end and self._ready + _STEP <= len(self._memory):
             with contextlib.suppress(OSError):  # before Linux 5.14
-                self._memory.madvise(_MADV_POPULATE_WRITE, self._ready, _STEP)
+                self._memory.madvise(uapi.MADV_POPULATE_WRITE, self._ready, _STEP)
             self._ready += _STEP

@@ -16,8 +16,9 @@ import struct
 import warnings
 from dataclasses import dataclass
 
+from ..kernel import uapi
+
 SECONDS, BYTES = 10, 4 << 20
-_VERDICT_ONLY, _PATH = 4, 1  # linux/bpf_verifier.h: BPF_LOG_STATS, BPF_LOG_LEVEL1
 _HEAD = 4096  # bytes for the child's answer: whether it was loaded (1), or refused (2); errno
 _VERDICT = 1 << 16  # bytes for the words without the path
 
@@ -79,12 +80,12 @@ def refusal(load):
 
 def _child(load, shared):
     verdict = (ct.c_char * _VERDICT).from_buffer(shared, _HEAD)
-    if load(verdict, _VERDICT, _VERDICT_ONLY) >= 0:
+    if load(verdict, _VERDICT, uapi.LOG_STATS) >= 0:
         struct.pack_into("ii", shared, 0, 1, 0)
         return
     struct.pack_into("ii", shared, 0, 2, ct.get_errno())
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # BCC would say it all a second time
-    load((ct.c_char * BYTES).from_buffer(shared, _HEAD + _VERDICT), BYTES, _PATH)
+    load((ct.c_char * BYTES).from_buffer(shared, _HEAD + _VERDICT), BYTES, uapi.LOG_LEVEL1)
     struct.pack_into("i", shared, 0, 3)
 
 

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher, get_close_matches
 
 from .errors import CompileError, VerifierError
 from .explanations import COMPILER, VERIFIER, explain
-from .verdict import CONTEXT, range_of, walk, words_of
+from .verifier_log import CONTEXT, range_of, walk, words_of
 
 _CLANG = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+): (?P<kind>\w+(?: error)?): (?P<text>.*)$")
 _LINE_INFO = re.compile(r"^(?:; (?P<quote>.*?)(?: // Line +(?P<line>\d+))?|\s*(?P<instruction>\d+):\t.*)$")

@@ -1,26 +1,23 @@
 """PerfBuffers: a perf buffer for each CPU, as BCC's open_perf_buffer() makes them, read by ourselves.
 
 BCC's reader learns of lost events only with the next event that is written. Read
-from the perf event itself (PERF_FORMAT_LOST), the kernel's count is exact at any time.
+from the perf event itself (PERFuapi.PERF_FORMAT_LOST), the kernel's count is exact at any time.
 """
 
 import ctypes as ct
 import errno
 import mmap
 import os
-import platform
 
 import numpy as np
 from bcc.libbcc import lib
 from bcc.utils import get_online_cpus
 
-from . import syscalls
-from .records import cut_out
+from ..kernel import syscalls, uapi
+from .unpack import cut_out
 
 PAGES = 8  # for each CPU: BCC's default
-_PERF_EVENT_OPEN, _MEMBARRIER = {"x86_64": 298, "aarch64": 241}, {"aarch64": 283}
-_SAMPLE, _LOST = 9, 2  # linux/perf_event.h: PERF_RECORD_SAMPLE, PERF_RECORD_LOST
-_HEAD, _TAIL = 1024 // 8, 1032 // 8  # struct perf_event_mmap_page: data_head, data_tail, as u64
+_HEAD, _TAIL = uapi.DATA_HEAD // 8, uapi.DATA_TAIL // 8  # as u64
 
 
 class PerfBuffers:
@@ -75,7 +72,7 @@ class _OneCpu:
     def __init__(self, cpu):
         self._counted = True
         try:
-            self.fd = _open(cpu, _FORMAT_LOST)
+            self.fd = _open(cpu, uapi.PERF_FORMAT_LOST)
         except OSError as e:
             if e.errno != errno.EINVAL:  # a kernel before 6.0 doesn't know that format
                 raise
@@ -129,7 +126,7 @@ def _records(block):
 def _samples(block, base, starts, lengths):
     """Add where the data of each sample starts and how long it is: after the header comes its u32 of size."""
     for kind, offset, size in _records(block):
-        if kind == _SAMPLE:
+        if kind == uapi.PERF_RECORD_SAMPLE:
             starts.append(base + offset + 12)
             lengths.append(size - 12)
 
@@ -137,39 +134,31 @@ def _samples(block, base, starts, lengths):
 def _lost_in(block):
     """Add up the PERF_RECORD_LOST: header, u64 id, u64 lost."""
     return sum(
-        int(block[at + 16 : at + 24].view(np.uint64)[0]) for kind, at, _ in _records(block) if kind == _LOST
+        int(block[at + 16 : at + 24].view(np.uint64)[0])
+        for kind, at, _ in _records(block)
+        if kind == uapi.PERF_RECORD_LOST
     )
 
 
 def _fence():
     """Memory accesses before this call happen before those after it; on x86_64, for ours, they do anyway."""
-    if number := _MEMBARRIER.get(platform.machine()):
-        syscalls.call(number, 1, 0, 0)  # linux/membarrier.h: MEMBARRIER_CMD_GLOBAL
+    if uapi.MACHINE != "x86_64":
+        syscalls.call(uapi.NR_MEMBARRIER, uapi.MEMBARRIER_CMD_GLOBAL, 0, 0)
 
 
 def _open(cpu, read_format):
-    attr = _Attr(1, ct.sizeof(_Attr), 10, 1, 1 << 10, read_format, 0, 1)  # software, bpf-output, raw
-    number = _PERF_EVENT_OPEN[platform.machine()]
-    close_on_exec = 8
-    fd = syscalls.call(number, ct.byref(attr), -1, cpu, -1, close_on_exec)
+    attr = uapi.PerfEventAttr(
+        type=uapi.PERF_TYPE_SOFTWARE,
+        size=ct.sizeof(uapi.PerfEventAttr),
+        config=uapi.PERF_COUNT_SW_BPF_OUTPUT,
+        sample_period=1,
+        sample_type=uapi.PERF_SAMPLE_RAW,
+        read_format=read_format,
+        wakeup_events=1,
+    )
+    fd = syscalls.call(
+        uapi.NR_PERF_EVENT_OPEN, ct.byref(attr), -1, cpu, -1, ct.c_ulong(uapi.PERF_FLAG_FD_CLOEXEC)
+    )
     if fd < 0:
         raise OSError(ct.get_errno(), f"perf_event_open: {os.strerror(ct.get_errno())}")
     return fd
-
-
-class _Attr(ct.Structure):  # linux/perf_event.h: struct perf_event_attr, as of its first version
-    _fields_ = [
-        ("type", ct.c_uint32),
-        ("size", ct.c_uint32),
-        ("config", ct.c_uint64),
-        ("sample_period", ct.c_uint64),
-        ("sample_type", ct.c_uint64),
-        ("read_format", ct.c_uint64),
-        ("flags", ct.c_uint64),
-        ("wakeup_events", ct.c_uint32),
-        ("bp_type", ct.c_uint32),
-        ("bp_addr", ct.c_uint64),
-    ]
-
-
-_FORMAT_LOST = 1 << 4  # linux/perf_event.h: PERF_FORMAT_LOST

@@ -10,8 +10,8 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
-from . import tracefs
-from .errors import BusyError, LabError
+from ..diagnostics.errors import BusyError, LabError
+from ..kernel import tracefs
 from .reader import Reader
 
 # Line formats: kernel/trace/trace_output.c, trace_print_context() and trace.c, print_trace_line().

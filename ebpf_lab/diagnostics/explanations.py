@@ -3,7 +3,7 @@
 An entry is found by its ``words``, a regular expression; the first that matches
 counts. Its texts may use what the expression names, as {size}, and for the
 verifier {r}: the learner's name of the register that it speaks of.
-``python -m ebpf_lab.explanations`` prints docs/errors.md.
+``python -m ebpf_lab.diagnostics.explanations`` prints docs/errors.md.
 """
 
 import re
@@ -658,7 +658,7 @@ TAKEN = {
 
 _INTRODUCTION = """# When it fails
 
-<!-- Made from ebpf_lab/explanations.py: .venv/bin/python -m ebpf_lab.explanations > docs/errors.md -->
+<!-- Made from ebpf_lab/diagnostics/explanations.py: .venv/bin/python -m ebpf_lab.diagnostics.explanations > docs/errors.md -->
 
 Most of the time with eBPF goes into programs that don't compile, or that the kernel refuses. Each such error of this
 lab says where, what is meant, why, and how to mend it. This page has all of them. The name of an entry is `error.rule`.

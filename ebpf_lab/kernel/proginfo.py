@@ -11,25 +11,9 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from . import headers
-from .errors import SetupError
+from ..diagnostics.errors import SetupError
+from . import headers, uapi
 from .syscalls import bpf
-
-_OBJ_GET_INFO_BY_FD, _ENABLE_STATS = 15, 32  # linux/bpf.h: enum bpf_cmd
-_RUN_TIME = 0  # enum bpf_stats_type
-
-# struct bpf_prog_info and the beginning of struct bpf_map_info, of linux/bpf.h.
-_PROGRAM = """
-    u32 type, u32 id, u64 tag, u32 jited_prog_len, u32 xlated_prog_len, u64 jited_prog_insns,
-    u64 xlated_prog_insns, u64 load_time, u32 created_by_uid, u32 nr_map_ids, u64 map_ids, u64 name_0,
-    u64 name_8, u32 ifindex, u32 flags, u64 netns_dev, u64 netns_ino, u32 nr_jited_ksyms,
-    u32 nr_jited_func_lens, u64 jited_ksyms, u64 jited_func_lens, u32 btf_id, u32 func_info_rec_size,
-    u64 func_info, u32 nr_func_info, u32 nr_line_info, u64 line_info, u64 jited_line_info,
-    u32 nr_jited_line_info, u32 line_info_rec_size, u32 jited_line_info_rec_size, u32 nr_prog_tags,
-    u64 prog_tags, u64 run_time_ns, u64 run_cnt, u64 recursion_misses, u32 verified_insns,
-    u32 attach_btf_obj_id, u32 attach_btf_id, u32 attach_btf_pad
-"""
-_MAP = "u32 type, u32 id, u32 key_size, u32 value_size, u32 max_entries, u32 map_flags"
 
 # The arrays that a program's info points to -> (how many elements, bytes of each).
 _ARRAYS = {
@@ -43,25 +27,6 @@ _ARRAYS = {
 }
 
 
-def _fields(layout):
-    return [
-        (name, {"u32": ct.c_uint32, "u64": ct.c_uint64}[kind])
-        for kind, name in re.findall(r"(u\d+) (\w+)", layout)
-    ]
-
-
-class _ProgramInfo(ct.Structure):
-    _fields_ = _fields(_PROGRAM)
-
-
-class _MapInfo(ct.Structure):
-    _fields_ = _fields(_MAP)
-
-
-class _Ask(ct.Structure):  # union bpf_attr, info
-    _fields_ = _fields("u32 bpf_fd, u32 info_len, u64 info")
-
-
 class Program:
     """A loaded program's code and line information; what the kernel withholds is empty.
 
@@ -71,7 +36,7 @@ class Program:
     """
 
     def __init__(self, fd):
-        sizes, self.info = of_program(fd), _ProgramInfo(line_info_rec_size=16, jited_line_info_rec_size=8)
+        sizes, self.info = of_program(fd), uapi.ProgInfo(line_info_rec_size=16, jited_line_info_rec_size=8)
         arrays = {name: bytearray(getattr(sizes, n) * size) for name, (n, size) in _ARRAYS.items()}
         views = {name: (ct.c_char * len(array)).from_buffer(array) for name, array in arrays.items()}
         for name, (count, _) in _ARRAYS.items():
@@ -99,17 +64,17 @@ class Program:
 
 def of_program(fd):
     """struct bpf_prog_info, without the arrays."""
-    return _ask(fd, _ProgramInfo())
+    return _ask(fd, uapi.ProgInfo())
 
 
 def of_map(fd):
     """struct bpf_map_info, its beginning."""
-    return _ask(fd, _MapInfo())
+    return _ask(fd, uapi.MapInfo())
 
 
 def count_runs():
     """Have the kernel count how often and how long programs run, while the returned descriptor is open."""
-    return bpf(_ENABLE_STATS, ct.c_uint32(_RUN_TIME))
+    return bpf(uapi.ENABLE_STATS, ct.c_uint32(uapi.STATS_RUN_TIME))
 
 
 @functools.cache
@@ -135,5 +100,5 @@ def name_of(enum, number):
 
 
 def _ask(fd, info):
-    bpf(_OBJ_GET_INFO_BY_FD, _Ask(fd, ct.sizeof(info), ct.addressof(info)))
+    bpf(uapi.OBJ_GET_INFO_BY_FD, uapi.ObjInfo(fd, ct.sizeof(info), ct.addressof(info)))
     return info

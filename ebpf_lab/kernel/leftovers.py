@@ -8,8 +8,8 @@ for the process that made them.
 import contextlib
 from pathlib import Path
 
+from ..diagnostics.errors import SetupError
 from . import tracefs
-from .errors import SetupError
 
 BPFFS = Path("/sys/fs/bpf")
 

@@ -8,14 +8,12 @@ import platform
 import re
 from pathlib import Path
 
-from .errors import SetupError
-from .trial import BPF_SYSCALL
+from ..diagnostics.errors import SetupError
+from . import uapi
 
 _libc = ct.CDLL(None, use_errno=True)
 # How the function of a system call is named in the kernel, by CPU (bcc/__init__.py: _syscall_prefixes).
 _FUNCTION = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
-# libseccomp's names of CPUs: linux/audit.h, AUDIT_ARCH_*
-_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
 def syscall_nr(name):
@@ -59,10 +57,9 @@ def functions():
 
 def bpf(command, attr):
     """bpf(2): ``attr`` is a ctypes object laid out as union bpf_attr; returns its result, raises OSError."""
-    number = BPF_SYSCALL.get(platform.machine())
-    if platform.system() != "Linux" or number is None:
+    if platform.system() != "Linux" or uapi.NR_BPF is None:
         raise OSError(0, f"its number on {platform.system()}, {platform.machine()}, is not known here")
-    result = call(number, command, ct.byref(attr), ct.sizeof(attr))
+    result = call(uapi.NR_BPF, command, ct.byref(attr), ct.sizeof(attr))
     if result < 0:
         raise OSError(ct.get_errno(), os.strerror(ct.get_errno()))
     return result
@@ -87,10 +84,9 @@ def _seccomp():
 
 
 def _arch():
-    try:
-        return _AUDIT_ARCH[platform.machine()]
-    except KeyError:
-        raise SetupError(f"The system calls of {platform.machine()} are not known here.") from None
+    if not (arch := uapi.AUDIT_ARCH.get(platform.machine())):
+        raise SetupError(f"The system calls of {platform.machine()} are not known here.")
+    return arch
 
 
 def _names():

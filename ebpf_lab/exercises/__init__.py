@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from bcc.table import RingBuf
 
-from . import syscalls
-from .bpf import BPF
-from .buffers import BUFFERS, buffer_of
-from .errors import LabError
-from .events import record
-from .hooks import attach, attached
-from .maps import to_frame
-from .records import RAW
-from .ring import Ring, stride
-from .testrun import fire
-from .workload import run
+from ..bpf import BPF
+from ..diagnostics.errors import LabError
+from ..hooks import attach, attached
+from ..kernel import syscalls
+from ..maps import to_frame
+from ..reading.buffer_reader import BUFFERS, buffer_of
+from ..reading.record import record
+from ..reading.ringbuf import Ring, stride
+from ..reading.unpack import RAW
+from ..testrun import fire
+from ..workload import run
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 libbcc ends the whole process on some programs: for more than 512 bytes of stack,
 LLVM's fatal-error handler calls exit(), which would take the notebook's kernel
-with it. So a text is first compiled here. Run as a script, this file is the
-child: it compiles standard input and, whatever the text says, it can't touch the
-kernel, because a seccomp filter refuses it the system call bpf(2). No program is
+with it. So a text is first compiled here, by child() in a fresh process, which can't
+touch the kernel whatever the text says, because a seccomp filter refuses it the system call bpf(2). No program is
 loaded, no map made, nothing pinned or attached.
 """
 
 import ctypes
+import errno
 import hashlib
 import os
-import platform
 import resource
 import signal
 import struct
@@ -19,12 +18,17 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+from ..kernel import uapi
 
 SECONDS, BYTES = 120, 4 << 30  # what a compile may take; a first one under emulation took 30 s
 _COMPILED, _NOT_TRIED = 0, 77
 _DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 4, 8  # bcc/__init__.py
 _NO_LINES = "--without-lines"
-BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}  # asm/unistd.h: __NR_bpf
+_PROJECT = str(Path(__file__).parents[2])
+# The child gets the standard library and this package, and nothing that the user's environment adds (-I, -S).
+_CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ebpf_lab.loading import sandbox; sandbox.child(sys.argv[1:])"
 
 
 @dataclass
@@ -77,7 +81,7 @@ def compile_apart(text, cflags=(), lines=True):
     program, say, fails there and not here, so BCC's own compile decides.
     Without ``lines`` there is no disassembly.
     """
-    command = [sys.executable, "-I", "-S", __file__, *([] if lines else [_NO_LINES]), *cflags]
+    command = [sys.executable, "-I", "-S", "-c", _CHILD, _PROJECT, *([] if lines else [_NO_LINES]), *cflags]
     try:
         done = subprocess.run(
             command,
@@ -100,31 +104,32 @@ def compile_apart(text, cflags=(), lines=True):
 
 def _forbid_bpf(libc):
     """Refuse bpf(2) with EPERM from here on, by a seccomp filter: itself a program of (classic) BPF."""
-    load, jump_if_equal, give = 0x20, 0x15, 0x06  # linux/bpf_common.h: BPF_LD|BPF_W|BPF_ABS ...
-    errno_eperm, allow = 0x00050001, 0x7FFF0000  # linux/seccomp.h: SECCOMP_RET_ERRNO|EPERM, SECCOMP_RET_ALLOW
     program = [
-        (load, 0, 0, 0),  # seccomp_data.nr
-        (jump_if_equal, 0, 1, BPF_SYSCALL[platform.machine()]),
-        (give, 0, 0, errno_eperm),
-        (give, 0, 0, allow),
+        (uapi.LD_W_ABS, 0, 0, 0),  # seccomp_data.nr
+        (uapi.JMP_JEQ_K, 0, 1, uapi.NR_BPF),
+        (uapi.RET_K, 0, 0, uapi.SECCOMP_RET_ERRNO | errno.EPERM),
+        (uapi.RET_K, 0, 0, uapi.SECCOMP_RET_ALLOW),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
     fprog = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code))
-    no_new_privs, set_seccomp, mode_filter = 38, 22, 2  # linux/prctl.h
-    for option in [(no_new_privs, 1, 0, 0, 0), (set_seccomp, mode_filter, fprog)]:
+    for option in [
+        (uapi.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+        (uapi.PR_SET_SECCOMP, uapi.SECCOMP_MODE_FILTER, fprog),
+    ]:
         if libc.prctl(*option):
             raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _child(cflags):
-    pr_set_pdeathsig = 1  # linux/prctl.h: not to outlive the process that waits for us
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+def child(cflags):
+    """Compile standard input, and end. What the child process runs."""
+    # Not to outlive the process that waits for us.
+    ctypes.CDLL(None).prctl(uapi.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     try:
         lib = ctypes.CDLL("libbcc.so.0")
         _forbid_bpf(ctypes.CDLL(None, use_errno=True))
-    except (OSError, KeyError):  # no BCC; no seccomp; a CPU whose bpf(2) has a number unknown here
+    except (OSError, struct.error):  # no BCC; no seccomp; a CPU whose bpf(2) has a number unknown here
         os._exit(_NOT_TRIED)
     debug = _DEBUG_PREPROCESSOR | (0 if _NO_LINES in cflags else _DEBUG_SOURCE)
     cflags = [os.fsencode(flag) for flag in cflags if flag != _NO_LINES]
@@ -132,7 +137,3 @@ def _child(cflags):
     text = ctypes.c_char_p(sys.stdin.buffer.read())
     lib.bpf_module_create_c_from_string(text, debug, flags, len(cflags), True, None)
     os._exit(_COMPILED)
-
-
-if __name__ == "__main__":
-    _child(sys.argv[1:])

@@ -4,11 +4,11 @@ import contextlib
 
 import pandas as pd
 
-from .bpf import BPF
-from .buffers import BUFFERS, buffer_of
+from ..bpf import BPF
+from .buffer_reader import BUFFERS, buffer_of
 from .columns import columns
-from .records import Store
 from .trace_pipe import pipe_of
+from .unpack import Store
 
 CAP = 1_000_000  # trace lines that one recording holds; later ones count as lost
 CAP_BYTES = 1 << 30  # the same for the records of a perf or ring buffer

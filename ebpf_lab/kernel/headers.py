@@ -14,11 +14,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from .errors import SetupError
+from ..diagnostics.errors import SetupError
 
 MODULES, SOURCES = Path("/lib/modules"), Path("/usr/src")
 KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
-VENV = Path(__file__).parents[1] / ".venv"  # ./lab's own, even where another environment is active
+VENV = Path(__file__).parents[2] / ".venv"  # ./lab's own, even where another environment is active
 _ours = ""  # what prepare() put into BCC_KERNEL_SOURCE
 
 

@@ -11,13 +11,13 @@ from bcc import table as bcc_table
 from bcc.libbcc import lib
 from bcc.table import _RINGBUF_CB_TYPE
 
+from ..bcc_maps import claim, event_class
+from ..diagnostics.errors import MapError
 from .columns import dtype_of
-from .errors import MapError
-from .perf import PerfBuffers
+from .perfbuf import PerfBuffers
 from .reader import PERIOD, Reader
-from .records import RAW, cut_out
-from .ring import Ring
-from .tables import claim, event_class
+from .ringbuf import Ring
+from .unpack import RAW, cut_out
 
 BUFFERS = (bcc_table.PerfEventArray, bcc_table.RingBuf)
 _REST = 0.005  # seconds between two reads: each time that a reader has caught up, waking it costs the program time

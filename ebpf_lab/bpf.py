@@ -77,6 +77,7 @@ class BPF(bcc.BPF):
         text = _text(given.arguments)
         self.source = text.decode(errors="backslashreplace")
         self.at_close = []  # what close() calls first: readers and views of this program's events
+        self._owned = {}  # key -> what own() made
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
         self.readers, self.calls = {}, bcc_maps.Calls()  # of perf and ring buffers; bcc_maps.py says more
         self._prog_types, self._xdp, self._closing = {}, {}, False
@@ -255,6 +256,20 @@ class BPF(bcc.BPF):
         for program in _loaded:
             program._xdp.pop(dev, None)
 
+    def own(self, key, make):
+        """What belongs to this program under ``key``, a hashable; ``make()`` makes it at the first call.
+
+        It ends with the program: close() calls its close(), the latest first, before anything is detached.
+        ``disown(key)`` ends that, for what was closed before.
+        """
+        if key not in self._owned:
+            self._owned[key] = make()
+        return self._owned[key]
+
+    def disown(self, key):
+        """Let go of what own() made under ``key``, if there is such a thing, without closing it; returns it, or None."""
+        return self._owned.pop(key, None)
+
     def get_syscall_prefix(self):
         """As BCC's, for somebody who isn't uid 0 too: BCC would answer b"sys_", which no kprobe takes."""
         return syscalls.functions()["bpf"].removesuffix("bpf").encode()
@@ -276,6 +291,10 @@ class BPF(bcc.BPF):
                 while self.at_close:
                     self.at_close[-1]()
                     self.at_close.pop()
+                while self._owned:
+                    key = next(reversed(self._owned))
+                    self._owned[key].close()
+                    self.disown(key)
                 with held_back():
                     self._detach()
             except BaseException:

@@ -1,36 +1,59 @@
-"""The capabilities that loading and watching BPF programs takes, and what each one is for (linux/capability.h).
+"""The capabilities that the lab uses: what each is for, and which of them this process has.
 
-It imports the standard library alone, as doctor and ./lab do.
+``python -m ebpf_lab.kernel.capabilities cap_`` prints the names that this machine knows, each after
+the given prefix and separated by commas; ``./lab`` reads them so.
 """
 
-CAPABILITIES: dict[str, tuple[int, str]] = {  # name: (bit, purpose)
-    "bpf": (39, "make maps, load programs"),
-    "perfmon": (38, "load programs that trace"),
-    "net_admin": (12, "load programs for networks"),
-    "dac_read_search": (2, "read tracefs: tracepoints and the trace pipe"),
-    "dac_override": (1, "create a trace instance, so that several notebooks can read trace lines at once"),
-    "sys_admin": (21, "list all loaded programs with bpftool, count how often programs run"),
-    "syslog": (34, "show machine code, which contains kernel addresses"),
-    "setuid": (7, "run a workload as another user"),
-    "setgid": (6, "run a workload as another user"),
-    "kill": (5, "end another user's workload"),
+import sys
+from pathlib import Path
+
+from .uapi import CAPABILITIES
+
+STATUS = Path("/proc/self/status")
+
+PURPOSES = {  # Most important first; README.md lists them for learners.
+    "bpf": "make maps, load programs",
+    "perfmon": "load programs that trace",
+    "sys_admin": "list the programs of this machine, count their runs",
+    "syslog": "read the machine code of a program, and addresses in the kernel",
+    "dac_read_search": "read tracefs",
+    "dac_override": "make tracefs instances",
+    "setuid": "run a workload as another user",
+    "setgid": "run a workload as another user",
+    "kill": "end a workload of another user",
+    "net_admin": "load programs for networks",
 }
-# What CAP_SYS_ADMIN includes for bpf(2): kernel/bpf/syscall.c, and commit 2c78ee898d8f of Linux 5.8.
-_IN_SYS_ADMIN = {"bpf", "perfmon", "net_admin"}
+GRANTED = [name for name in PURPOSES if name != "net_admin"]  # What ./lab gives notebooks; no chapter needs the rest.
 
 
-def mask(kind: str = "Eff") -> int:
-    """A capability set of this process as a bit mask: Eff, Prm, Inh, Bnd or Amb, as /proc/self/status names them."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1], 16) for line in status if line.startswith(f"Cap{kind}:"))
+def effective() -> set[str]:
+    """The capabilities in PURPOSES that this process has.
+
+    CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, which were split off it in Linux 5.8
+    (include/linux/capability.h: bpf_capable(), perfmon_capable()).
+    """
+    bits = _bits("CapEff")
+    held = {name for name in PURPOSES if bits >> CAPABILITIES[name] & 1}
+    return held | {"bpf", "perfmon"} if "sys_admin" in held else held
 
 
-def missing(*names: str) -> list[str]:
-    """Those of ``names`` that this process does not have in effect."""
-    effective = mask()
-    has_all = effective >> CAPABILITIES["sys_admin"][0] & 1
-    return [
-        name
-        for name in names
-        if not effective >> CAPABILITIES[name][0] & 1 and not (has_all and name in _IN_SYS_ADMIN)
-    ]
+def missing(wanted: list[str]) -> list[str]:
+    """Those of ``wanted`` that this process lacks, in the same order."""
+    held = effective()
+    return [name for name in wanted if name not in held]
+
+
+def available() -> list[str]:
+    """Those in GRANTED that a process can have here; in a container even root may lack some."""
+    bits = _bits("CapBnd")
+    return [name for name in GRANTED if bits >> CAPABILITIES[name] & 1]
+
+
+def _bits(field: str) -> int:
+    """A set of capabilities of this process, as a mask (fs/proc/array.c: task_cap)."""
+    found = (line.split()[1] for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(next(found, "0"), 16)
+
+
+if __name__ == "__main__":
+    print(",".join(sys.argv[1] + name for name in available()))

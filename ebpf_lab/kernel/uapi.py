@@ -17,6 +17,20 @@ NR_MEMBARRIER = {"x86_64": 324, "aarch64": 283}.get(MACHINE)
 # linux/audit.h: AUDIT_ARCH_*, by which seccomp and libseccomp name a machine
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
+# linux/capability.h
+CAPABILITIES = {
+    "dac_override": 1,
+    "dac_read_search": 2,
+    "kill": 5,
+    "setgid": 6,
+    "setuid": 7,
+    "net_admin": 12,
+    "sys_admin": 21,
+    "syslog": 34,
+    "perfmon": 38,
+    "bpf": 39,
+}
+
 # linux/bpf.h: enum bpf_cmd
 MAP_CREATE, PROG_LOAD, PROG_TEST_RUN = 0, 5, 10
 OBJ_GET_INFO_BY_FD, MAP_LOOKUP_BATCH, ENABLE_STATS = 15, 24, 32

@@ -108,7 +108,7 @@ class ProgArray(bcc_table.ProgArray):
         """Put a program in: what b.load_func() gave, or a file descriptor."""
         self._check(slot)
         if hasattr(program, "bpf"):
-            program.bpf.funcs  # noqa: B018 - its number may be another program's, once it was unloaded
+            program.bpf.check_loaded()  # After an unload, its descriptor's number may be another program's.
         fd = getattr(program, "fd", getattr(program, "value", program))
         if not isinstance(fd, int):
             raise TypeError(
@@ -131,7 +131,7 @@ class ProgArray(bcc_table.ProgArray):
         self.changes += 1
 
     def _check(self, slot):
-        self.bpf.funcs  # noqa: B018 - UnloadedError for a program that was unloaded
+        self.bpf.check_loaded()
         if not 0 <= _number(slot) < self.max_entries:
             raise MapError(
                 f"This program array has no slot {_number(slot)}; it has {self.max_entries}: 0 to {self.max_entries - 1}.",

@@ -270,6 +270,9 @@ class BPF(bcc.BPF):
         """Let go of what own() made under ``key``, if there is such a thing, without closing it; returns it, or None."""
         return self._owned.pop(key, None)
 
+    def check_loaded(self) -> None:
+        """Raise UnloadedError where this program was unloaded."""
+
     def get_syscall_prefix(self):
         """As BCC's, for somebody who isn't uid 0 too: BCC would answer b"sys_", which no kprobe takes."""
         return syscalls.functions()["bpf"].removesuffix("bpf").encode()

@@ -3,12 +3,11 @@
 import difflib
 import re
 from contextlib import contextmanager
-from pathlib import Path
 
 from .bpf import BPF, check_name
 from .diagnostics.errors import AttachError, SetupError
 from .diagnostics.explanations import ATTACH, explained
-from .kernel import syscalls, tracefs
+from .kernel import features, syscalls, tracefs
 
 
 def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
@@ -54,7 +53,7 @@ def attached(bpf):
 
 def _syscall(bpf, name, fn_name):
     tried = []
-    if not _has_kprobes():
+    if not features.has_kprobes():
         tried.append((f"kprobe on {name}", "this kernel has no kprobes (CONFIG_KPROBES is off)"))
     elif symbol := syscalls.functions().get(name):
         try:
@@ -72,7 +71,7 @@ def _syscall(bpf, name, fn_name):
     else:
         reason = f"not tried: only a function that takes void *ctx fits both hooks, and {fn_name} does not"
         tried.append((f"tracepoint:{tracepoint}", reason))
-    known = sorted(syscalls.functions() if _has_kprobes() else _syscall_tracepoints())
+    known = sorted(syscalls.functions() if features.has_kprobes() else _syscall_tracepoints())
     raise _refused(f"system call {name!r}", tried, name, known)
 
 
@@ -146,11 +145,6 @@ def _refused(what, tried, name, known):
 
 def _takes_void_ctx(bpf, fn_name):
     return re.search(rf"\b{re.escape(fn_name)}\s*\(\s*void\s*\*\s*\w*\s*\)", bpf.source) is not None
-
-
-def _has_kprobes():
-    """Whether the kernel has kprobes; perf's device for them is there exactly then (kernel/events/core.c)."""
-    return Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 def _syscall_tracepoints():

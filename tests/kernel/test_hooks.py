@@ -159,7 +159,7 @@ def test_what_is_no_program_is_refused():
 
 
 def test_only_a_function_that_takes_void_ctx_falls_back_to_a_tracepoint(hello, monkeypatch):
-    monkeypatch.setattr(hooks, "_has_kprobes", lambda: False)
+    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
     b = BPF(text=hello.replace("void *ctx", "struct pt_regs *ctx"))
     with pytest.raises(AttachError, match=r"void \*ctx"):
         attach(b, syscall="execve", fn_name="hello")
@@ -181,7 +181,7 @@ def test_a_function_loaded_as_a_kprobe_first_can_still_be_attached(b):
 
 
 def test_without_tracefs_the_error_says_how_to_mount_it(b, monkeypatch, tmp_path):
-    monkeypatch.setattr(hooks, "_has_kprobes", lambda: False)
+    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
 
     def unmounted():
         raise hooks.SetupError("tracefs is not mounted", fix="mount it")

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from ebpf_lab.diagnostics import errors
+from ebpf_lab.diagnostics.explanations import RULES
 
 KINDS = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LabError)
@@ -11,8 +12,8 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_says_what_failed_and_the_fix(kind):
-    error = kind("it broke", fix="mend it", log="all of it")
-    assert str(error) == "it broke\nFix: mend it"
+    error = kind("it broke", fix="do that", log="all of it")
+    assert str(error) == "it broke\nFix: do that"
     assert error.log == "all of it"
 
 
@@ -29,14 +30,14 @@ def test_the_tree_in_the_docstring_names_each_error(kind):
 
 def test_a_notebook_shows_the_message_without_the_frames_of_bcc():
     try:
-        raise errors.CompileError("line 3: it broke", fix="mend it")
+        raise errors.CompileError("line 3: it broke", fix="do that")
     except errors.CompileError as e:
-        assert e._render_traceback_() == ["CompileError: line 3: it broke\nFix: mend it"]
+        assert e._render_traceback_() == ["CompileError: line 3: it broke\nFix: do that"]
 
 
 def test_a_notebook_shows_it_in_colours_and_says_the_same(monkeypatch):
     error = errors.VerifierError(
-        "line 3: it broke\n    3 | *p += 1;\n      |  ^\nThe kernel: no", fix="mend it", why="so"
+        "line 3: it broke\n    3 | *p += 1;\n      |  ^\nThe kernel: no", fix="do that", why="so"
     )
     plain = error._render_traceback_()[-1]
     monkeypatch.setattr(errors, "_colours", lambda: True)
@@ -44,3 +45,25 @@ def test_a_notebook_shows_it_in_colours_and_says_the_same(monkeypatch):
     assert "\x1b[1mVerifierError: line 3: it broke\x1b[0m\n\x1b[34m    3 |\x1b[0m *p" in coloured
     assert "\x1b[1m  ^\x1b[0m" in coloured and "\x1b[1mFix:\x1b[0m" in coloured
     assert re.sub(r"\x1b\[\d+m", "", coloured) == plain
+
+
+def test_an_error_raised_by_rule_takes_its_texts_from_the_table():
+    error = errors.MapError(rule="map-name", name="cuonts", known="counts")
+    assert error.what == "The program has no map named 'cuonts'; it has: counts." and error.rule == "map-name"
+    assert error.why == RULES["map-name"].why and error.fix == RULES["map-name"].fixes[0]
+
+
+def test_a_text_that_is_given_replaces_that_of_the_table():
+    error = errors.MapError(
+        "no", rule="map-name", fix="did you mean 'counts'?", name="cuonts", known="counts"
+    )
+    assert (error.what, error.fix) == ("no", "did you mean 'counts'?")
+
+
+def test_an_attach_error_lists_each_hook_that_was_tried():
+    tried = [("kprobe on execve", "no function of that name")]
+    error = errors.AttachError(rule="no-such-hook", hook="system call 'execve'", tried=tried)
+    assert str(error).startswith(
+        "This kernel has no hook for the system call 'execve'.\n  kprobe on execve: no function of that name\nWhy: "
+    )
+    assert (error.hook, error.tried) == ("system call 'execve'", tried)

@@ -8,7 +8,7 @@ from collections import Counter
 from difflib import SequenceMatcher, get_close_matches
 
 from .errors import CompileError, VerifierError
-from .explanations import COMPILER, VERIFIER, explain
+from .explanations import COMPILER, VERIFIER, match
 from .verifier_log import CONTEXT, range_of, walk, words_of
 
 _CLANG = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+): (?P<kind>\w+(?: error)?): (?P<text>.*)$")
@@ -63,7 +63,7 @@ def line_info(disassembly, rewritten):
 def compile_error(words, source, rewritten=""):
     """The CompileError for clang's ``words`` about ``source``."""
     said = words.splitlines()
-    seen = [(match, said[i + 1 : i + 2]) for i, line in enumerate(said) if (match := _CLANG.match(line))]
+    seen = [(at, said[i + 1 : i + 2]) for i, line in enumerate(said) if (at := _CLANG.match(line))]
     errors = [pair for pair in seen if "error" in pair[0]["kind"]]
     if not errors:
         if error := _late_error(words, source, rewritten):
@@ -88,10 +88,10 @@ def _place_of(lineno, column, excerpt, seen, source, rewritten):
     lines = [line.strip() for line in _lines(source)]
     if excerpt and excerpt[0].strip() == _line(source, lineno).strip():
         return lineno, column
-    for match, quoted in seen:  # a line that is quoted as it is tells by how much lines are shifted
+    for at, quoted in seen:  # a line that is quoted as it is tells by how much lines are shifted
         text = quoted[0].strip() if quoted else ""
-        if match["file"].endswith("main.c") and len(text) > 3 and lines.count(text) == 1:
-            shift = int(match["line"]) - lines.index(text) - 1
+        if at["file"].endswith("main.c") and len(text) > 3 and lines.count(text) == 1:
+            shift = int(at["line"]) - lines.index(text) - 1
             own = excerpt and excerpt[0].strip() == text
             if own or not excerpt or _CLANG.match(excerpt[0]):
                 return (lineno - shift, column) if 0 < lineno - shift <= len(lines) else (0, 0)
@@ -160,10 +160,12 @@ def event_error(words, name, source):
 
 
 def _compile_error(place, message, words, source, lineno=0, column=0, more="", hints=""):
-    rule, meant, why, ways = explain(COMPILER, hints or words) or ("", "", "", [])
+    entry, facts = match(COMPILER, hints or words)
+    meant = entry.meaning.format_map(facts) if entry else ""
     head = f"The program does not compile: {place}{message}" if message else "The program does not compile."
     parts = [head, _marked(source, lineno, column) + more, f"Meant: {meant}" if meant else ""]
-    return CompileError("\n".join(filter(None, parts)), fix=_ways(ways), why=why, rule=rule, log=words)
+    rule = entry.rule if entry else ""
+    return CompileError("\n".join(filter(None, parts)), rule=rule, log=words, line=lineno, **facts)
 
 
 def verifier_error(function, reason, words, source, rewritten="", lines=None, kind=""):
@@ -177,8 +179,8 @@ def verifier_error(function, reason, words, source, rewritten="", lines=None, ki
     said = "\n".join(path.verdict) or reason
     about = _About(path, said, source, function, kind)
     lineno = about.line
-    found = explain(VERIFIER, about.hints, **about.known)
-    rule, meant, why, ways = found or ("", "; ".join(path.verdict) or reason, "", [])
+    found, facts = match(VERIFIER, about.hints, **about.known)
+    meant = found.meaning.format_map(facts) if found else "; ".join(path.verdict) or reason
     log = [line for line in words.splitlines() if line.strip() and not line.startswith(("bpf: ", "HINT: "))]
     omitted = len(log) - len(path.verdict)
     place = _place(lineno or _function_line(source, function))
@@ -191,9 +193,8 @@ def verifier_error(function, reason, words, source, rewritten="", lines=None, ki
         "" if found else "(These are the kernel's own words; this lab has no explanation of them.)",
         f"({omitted} lines omitted; all of it in .log)" if omitted else "",
     ]
-    error = VerifierError("\n".join(filter(None, parts)), fix=_ways(ways), why=why, rule=rule, log=words)
-    error.steps, error.source, error.line = path, source, lineno
-    return error
+    rule, what = found.rule if found else "", "\n".join(filter(None, parts))
+    return VerifierError(what, rule=rule, log=words, steps=path, source=source, line=lineno, **facts)
 
 
 def _find_lines(path, source, rewritten, lines):
@@ -387,10 +388,6 @@ def _mark(text, name, sign, label):
     found = (places if label else read or places)[:1]
     start, end = found[0].span() if found else (len(text) - len(text.lstrip()), len(text.rstrip()))
     return "      | " + re.sub(r"[^\t]", " ", text[:start]) + sign * max(end - start, 1) + label
-
-
-def _ways(ways):
-    return "\n   or: ".join(ways)
 
 
 def _lines(text):

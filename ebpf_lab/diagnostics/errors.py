@@ -1,11 +1,11 @@
-"""What can go wrong, each with the compiler's or the kernel's words and the fix.
+"""What can go wrong. An error says what failed, quotes the compiler or the kernel, and tells the fix.
 
 LabError
 ├── SetupError      RuntimeError     this machine lacks BCC, headers, tracefs ...
 ├── PrivilegeError  PermissionError  this process lacks a capability
-├── CompileError    ValueError       clang refused the program's text
-├── VerifierError   ValueError       the kernel's verifier refused the bytecode
-├── AttachError     OSError          no hook took the program
+├── CompileError    ValueError       clang rejected the source
+├── VerifierError   ValueError       the kernel's verifier rejected the bytecode
+├── AttachError     OSError          the program could not be attached
 ├── MapError        KeyError         the program has no such map
 ├── UnloadedError   ValueError       the program was unloaded before this use
 └── BusyError       OSError          somebody else reads the buffer, or the trace pipe
@@ -15,25 +15,39 @@ import linecache
 import re
 import sys
 import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .explanations import RULES
+
+if TYPE_CHECKING:
+    from .verifier_log import Path
 
 
 class LabError(Exception):
     """Base of all errors of this package.
 
-    ``log`` holds everything that the compiler or the kernel said, ``fix`` what
-    to do about it, ``why`` the reason behind it; ``rule`` is the name under which
-    docs/errors.md has it. All may be empty. ``str()`` gives what failed, why, and the fix.
+    ``rule`` names an entry of docs/errors.md. It gives the texts that are not given here, formatted
+    with the ``facts``: ``what`` failed, the reason (``why``) and what to do about it (``fix``).
+    ``log`` is the full output of the compiler or the kernel. All may be empty. ``str()`` gives what failed, why, and the fix.
     """
 
-    def __init__(self, what, *, fix="", log="", why="", rule=""):
+    def __init__(
+        self, what: str = "", *, rule: str = "", why: str = "", fix: str = "", log: str = "", **facts: object
+    ) -> None:
+        if rule:
+            entry = RULES[rule]
+            what = what or entry.meaning.format_map(facts)
+            why = why or entry.why.format_map(facts)
+            fix = fix or "\n   or: ".join(way.format_map(facts) for way in entry.fixes)
         super().__init__(what)
-        self.what, self.fix, self.log, self.why, self.rule = what, fix, log, why, rule
+        self.what, self.rule, self.why, self.fix, self.log = what, rule, why, fix, log
 
-    def __str__(self):
+    def __str__(self) -> str:
         why, fix = f"\nWhy: {self.why}" * bool(self.why), f"\nFix: {self.fix}" * bool(self.fix)
         return f"{self.what}{why}{fix}"
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         """IPython's hook: the learner's own line and the message, without the frames of BCC."""
         place = []
         for frame, lineno in traceback.walk_tb(self.__traceback__):
@@ -54,24 +68,44 @@ class PrivilegeError(LabError, PermissionError):
 
 
 class CompileError(LabError, ValueError):
-    """Clang refused the program's text; the message names the learner's line and column."""
+    """Clang rejected the source; ``line`` is the learner's line, 0 where it is not known."""
+
+    def __init__(self, what: str = "", *, line: int = 0, **texts: Any) -> None:
+        super().__init__(what, **texts)
+        self.line = line
 
 
 class VerifierError(LabError, ValueError):
-    """The kernel's verifier refused the program; ``log`` is all it said.
+    """The kernel's verifier rejected the program; ``log`` is its full log.
 
-    ``steps`` is the path that it walked, an instruction a step, with what it knew
-    there; ``print(error.steps)`` shows it as text, and a notebook the error as a stepper.
-    ``source`` is the program's text, ``line`` the learner's line, 0 where it can't be told.
+    ``steps`` is the path that the verifier followed, one instruction per step, with what it knew
+    there; ``print(error.steps)`` shows it as text, and a notebook shows the error as a stepper.
+    ``source`` is the program's source, ``line`` the learner's line, 0 where it is not known.
     """
 
-    steps, source, line = (), "", 0
+    def __init__(
+        self,
+        what: str = "",
+        *,
+        steps: "Path | tuple[()]" = (),
+        source: str = "",
+        line: int = 0,
+        **texts: Any,
+    ) -> None:
+        super().__init__(what, **texts)
+        self.steps, self.source, self.line = steps, source, line
 
 
 class AttachError(LabError, OSError):
-    """No hook took the program; ``tried`` lists each hook that was tried, and why not."""
+    """The program could not be attached to ``hook``; ``tried`` has each hook that was tried, and why it failed."""
 
-    tried: list[tuple[str, str]] = []  # noqa: RUF012
+    def __init__(
+        self, what: str = "", *, hook: str = "", tried: Sequence[tuple[str, str]] = (), **texts: Any
+    ) -> None:
+        super().__init__(what, hook=hook, **texts)
+        self.hook, self.tried = hook, list(tried)
+        if not what:
+            self.what = "\n".join([self.what, *(f"  {name}: {reason}" for name, reason in self.tried)])
 
 
 class MapError(LabError, KeyError):
@@ -83,11 +117,11 @@ class UnloadedError(LabError, ValueError):
 
 
 class BusyError(LabError, OSError):
-    """What only one can read is being read: a buffer by a callback, the machine's one trace pipe by another process."""
+    """Only one reader is possible, and there is one: a callback on a buffer, or another process on the machine's trace pipe."""
 
 
-def _colours():
-    """Whether IPython shows this, and in colours."""
+def _colours() -> bool:
+    """Whether IPython shows this in colours."""
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     return bool(shell) and shell.colors.lower() != "nocolor"
@@ -101,7 +135,7 @@ _COLOURS = [  # what to make bold (1) or blue (34): both can be read on light an
 ]
 
 
-def _coloured(text):
+def _coloured(text: str) -> str:
     for pattern, colour in _COLOURS:
         text = re.sub(
             pattern, lambda found, colour=colour: f"\x1b[{colour}m{found[0]}\x1b[0m", text, flags=re.M

@@ -1,0 +1,38 @@
+"""What the process lacks, what the kernel was built without, and names that the program does not have."""
+
+from .explanation import Explanation
+
+MACHINE = [
+    Explanation(
+        "capabilities",
+        r"lacks? (?P<missing>CAP_.*)",
+        "The kernel does not let this process {action}: it lacks {missing}.",
+        "a BPF program can see what every process on the machine does, so the kernel asks for a capability for each kind of use.",
+        ("open the lab with ./lab: its notebooks get them. Elsewhere, as root: sudo.",),
+        "The kernel does not let this process load hello: it lacks CAP_PERFMON (to load programs that trace).",
+    ),
+    Explanation(
+        "program-type",
+        r"as this type of program",
+        "The kernel rejected {function} as this type of program: {reason}",
+        "a kernel can be built without some types of program. fentry and LSM programs also need the name of their hook.",
+        ("load it as another type: nearly every kernel has tracepoints and raw tracepoints.",),
+        "The kernel rejected hello as this type of program: Operation not permitted",
+    ),
+    Explanation(
+        "map-name",
+        r"has no map named",
+        "The program has no map named {name!r}; it has: {known}.",
+        'b["name"] looks a map up by the name that the program declares it with.',
+        ("use one of the names above.",),
+        "The program has no map named 'counter_tabel'; it has: counter_table.",
+    ),
+    Explanation(
+        "function-name",
+        r"has no function named",
+        "The program has no function named {name!r}; it has: {known}.",
+        "a function is looked up by the name that the program defines it with. A static function is not a program of its own.",
+        ("use one of the names above.",),
+        "The program has no function named 'helo'; it has: hello.",
+    ),
+]  # fmt: skip

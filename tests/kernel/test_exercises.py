@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ebpf_lab import BPF, attach, check, exercises
@@ -11,29 +13,29 @@ int hello(void *ctx) {
 """
 
 
-def test_a_solution_is_done_and_says_what_was_sent_and_seen():
-    verdict = check("odd-even", ODD_EVEN)
-    assert verdict and "24 processes" in verdict.sent and "'odd'" in verdict.saw
-    assert repr(verdict).startswith("done: ") and "Done" in verdict._repr_html_()
+def test_a_solution_is_done_and_the_result_has_what_was_sent_and_seen():
+    result = check("odd-even", ODD_EVEN)
+    assert result and "24 processes" in result.sent and "'odd'" in result.saw
+    assert repr(result).startswith("done: ") and "Done" in result._repr_html_()
 
 
 def test_the_untouched_program_is_not_yet_a_solution(hello):
-    verdict = check("odd-even", hello)
-    assert not verdict and "the same message" in verdict.why
-    assert repr(verdict).startswith("not yet: ") and "Not yet" in verdict._repr_html_()
+    result = check("odd-even", hello)
+    assert not result and "the same message" in result.why
+    assert repr(result).startswith("not yet: ") and "Not yet" in result._repr_html_()
 
 
-def test_a_message_with_the_pid_in_it_is_not_another_message(hello):
+def test_a_pid_in_a_message_does_not_make_it_another_message(hello):
     pid = hello.replace('"Hello World!"', '"pid %d", (u32)bpf_get_current_pid_tgid()')
     assert not check("odd-even", pid)
 
 
 def test_a_program_that_prints_for_odd_pids_only_is_not_yet_a_solution():
-    verdict = check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
-    assert not verdict and ("nothing for pid" in verdict.why or "even pids got no message" in verdict.why)
+    result = check("odd-even", ODD_EVEN.replace('else bpf_trace_printk("even");', ""))
+    assert not result and ("nothing for pid" in result.why or "even pids got no message" in result.why)
 
 
-def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
+def test_a_check_and_a_running_program_do_not_disturb_each_other(hello):
     b = BPF(text=hello)
     attach(b, syscall="execve", fn_name="hello")
     assert not check("odd-even", hello)
@@ -49,18 +51,18 @@ def test_a_running_program_neither_disturbs_nor_is_disturbed(hello):
         ("\nint other(void *ctx) { return 0; }\n", "no function named 'hello'"),
         ("\nint hello(void *ctx) {\n  return *(int *)5;\n}\n", "VerifierError"),
         ("\nTRACEPOINT_PROBE(syscalls, sys_enter_chdri) { return 0; }\n", "sys_enter_chdir"),
-        (None, "text"),
-        (b"\nint hello(void *ctx) { return 0; }\n", "text"),
+        (None, "C source"),
+        (b"\nint hello(void *ctx) { return 0; }\n", "C source"),
     ],
 )
-def test_a_program_that_fails_is_not_yet_with_the_reason(program, why):
-    verdict = check("odd-even", program)
-    assert not verdict and why in verdict.why
+def test_a_program_that_fails_is_not_yet_a_solution_and_the_reason_is_given(program, why):
+    result = check("odd-even", program)
+    assert not result and why in result.why
     if program and why in ("CompileError", "VerifierError"):
-        assert verdict.log
+        assert result.log
 
 
-def test_an_exercise_that_does_not_exist_is_an_error_with_the_names():
+def test_an_unknown_exercise_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match="odd-even"):
         check("even-odd", "")
 
@@ -73,7 +75,7 @@ def test_an_exercise_that_does_not_exist_is_an_error_with_the_names():
         (("TRACEPOINT_PROBE(syscalls, sys_enter_chdir)", "int hello(void *args_)"), "CompileError"),
     ],
 )
-def test_chdir_wants_its_hook_and_the_folder(change, why):
+def test_chdir_needs_its_hook_and_the_name_of_the_folder(change, why):
     solution = """
 TRACEPOINT_PROBE(syscalls, sys_enter_chdir) {
   char name[64];
@@ -83,15 +85,13 @@ TRACEPOINT_PROBE(syscalls, sys_enter_chdir) {
 }
 """
     assert check("chdir", solution)
-    verdict = check("chdir", solution.replace(*change))
-    assert not verdict and why in verdict.why
+    result = check("chdir", solution.replace(*change))
+    assert not result and why in result.why
 
 
 def test_every_exercise_is_in_a_notebook_and_solved():
-    from pathlib import Path
-
     notebooks = Path(__file__).parents[2] / "notebooks"
-    for name in exercises._EXERCISES:
+    for name in exercises.EXERCISES:
         for folder in (notebooks, notebooks / "solutions"):
             assert any(f'check(\\"{name}\\"' in path.read_text() for path in folder.glob("*.ipynb")), name
 
@@ -137,12 +137,12 @@ def test_messages_in_a_buffer_are_told_apart_too():
     [
         (EVENTS.replace("BPF_RINGBUF_OUTPUT(output, 16)", "BPF_HASH(output, u64, u64)").replace(
             "output.ringbuf_output(&data, sizeof(data), 0);", ""), "no perf or ring buffer"),
-        (EVENTS.replace("message", "words"), "no field message; they have: pid, words"),
+        (EVENTS.replace("message", "text"), "no field message; they have: pid, text"),
         (EVENTS.replace("output", "events", 1), "CompileError"),
         (EVENTS.replace("hello", "bye"), "no function named 'hello'"),
     ],
 )  # fmt: skip
-def test_a_buffer_of_another_form_is_not_yet_with_the_reason(program, why):
+def test_a_buffer_of_another_kind_is_not_yet_a_solution_and_the_reason_is_given(program, why):
     assert why in check("odd-even-events", program).why
 
 
@@ -157,8 +157,8 @@ def test_the_opened_files_are_found_by_name():
     [(16, False, "found no room"), (32, True, "room for all"), (64, False, "half of the ring")],
 )
 def test_the_ring_that_never_loses_is_neither_too_small_nor_too_large(pages, done, why):
-    verdict = check("never-lose", ROOMY.replace("PAGES", str(pages)))
-    assert bool(verdict) == done and why in verdict.why
+    result = check("never-lose", ROOMY.replace("PAGES", str(pages)))
+    assert bool(result) == done and why in result.why
 
 
 DISPATCH = """
@@ -208,6 +208,6 @@ PROBE = DISPATCH.replace("HEAD", "RAW_TRACEPOINT_PROBE(sys_enter)")
         ("own-target", EXPLICIT.replace("output.ringbuf_output(&event, sizeof(event), 0);", ""), False, "no function sends"),
     ],
 )  # fmt: skip
-def test_the_dispatchers_are_told_apart(name, program, done, why):
-    verdict = check(name, program)
-    assert bool(verdict) == done and why in verdict.why
+def test_a_dispatcher_is_a_solution_only_if_each_call_is_a_jump(name, program, done, why):
+    result = check(name, program)
+    assert bool(result) == done and why in result.why

@@ -70,7 +70,7 @@ def test_a_negative_64_bit_number_is_written_unsigned():
     assert str(load) == "r1 = 0xffffffffffffffff"
 
 
-def test_jumps_say_where_to_and_nothing_else_does():
+def test_only_jumps_have_a_target():
     program = code(
         (0x15, 0, 0, 2, 0), (0x06, 0, 0, 0, -2), (0x05, 0, 0, 0, 0), (0x85, 0, 0, 0, 6), (0x95, 0, 0, 0, 0)
     )
@@ -78,7 +78,7 @@ def test_jumps_say_where_to_and_nothing_else_does():
 
 
 @pytest.mark.parametrize(("first", "last"), [(9, 1), (1, 9)])
-def test_what_the_verifier_put_in_is_told_from_what_was_there(first, last):
+def test_instructions_of_the_verifier_are_told_from_the_programs_own(first, last):
     """A hash map's lookup: the verifier's own test of r0 comes before the program's, and looks the same."""
     start, rest, end = [(0xB7, 1, 0, 0, 1)] * first, [(0xB7, 2, 0, 0, 2)] * last, (0x95, 0, 0, 0, 0)
     test, own, add = (0x15, 0, 0, last, 0), (0x15, 0, 0, 1, 0), (0x07, 0, 0, 0, 56)
@@ -89,13 +89,13 @@ def test_what_the_verifier_put_in_is_told_from_what_was_there(first, last):
     assert found[first] == (True, [before[first]])
 
 
-def test_a_jump_to_what_the_verifier_replaced_is_still_the_program_s():
+def test_a_jump_to_a_replaced_instruction_is_still_the_programs_own():
     before = instructions(code((0x15, 1, 0, 0, 0), (0x85, 0, 0, 0, 1), (0x95, 0, 0, 0, 0)))
     after = instructions(code((0x15, 1, 0, 0, 0), (0x07, 1, 0, 0, 312), (0x95, 0, 0, 0, 0)))
     assert origins(before, after)[0] == (True, [before[0]]) and not origins(before, after)[1][0]
 
 
-def test_a_call_that_was_compiled_in_is_named_once():
+def test_a_call_that_the_verifier_replaced_is_named_once():
     before = instructions(code((0xBF, 2, 10, 0, 0), (0x85, 0, 0, 0, 1), (0x95, 0, 0, 0, 0)))
     after = instructions(
         code((0xBF, 2, 10, 0, 0), (0x07, 1, 0, 0, 312), (0x61, 0, 2, 0, 0), (0x95, 0, 0, 0, 0))

@@ -1,13 +1,14 @@
-"""BPF bytecode in the kernel's own notation (kernel/bpf/disasm.c), and what the verifier made of it.
+"""BPF bytecode in the kernel's own notation (kernel/bpf/disasm.c), and what the verifier changed in it.
 
-Only bytes go in and text comes out: nothing is read from the kernel. BCC (0.26) has a
-disassembler too, but it knows neither atomic operations nor 32-bit jumps.
+Nothing here asks the kernel: bytes go in, text comes out. BCC (0.26) has a disassembler too,
+but it knows neither atomic operations nor 32-bit jumps.
 """
 
 import struct
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
+from typing import Any
 
 # An opcode, by linux/bpf_common.h and linux/bpf.h: three bits of class; then, in loads and stores,
 # two of size and three of mode, in all others one for the source and four for the operation.
@@ -36,7 +37,7 @@ class Instruction:
     imm: int
 
     @property
-    def target(self):
+    def target(self) -> int | None:
         """The place to which it may jump, or None."""
         kind, operation = self.opcode & 7, self.opcode >> 4
         if kind not in (_JMP, _JMP32) or operation in (CALL >> 4, EXIT >> 4):
@@ -44,17 +45,17 @@ class Instruction:
         return self.place + 1 + (self.imm if self.opcode == _JMP32 else self.off)
 
     @property
-    def atomic(self):
+    def atomic(self) -> bool:
         """Whether it reads and writes memory in one step."""
         return self.opcode & 7 == _STX and self.opcode >> 5 == _ATOMIC and self.imm < 0x100
 
-    def __str__(self):
+    def __str__(self) -> str:
         kind = self.opcode & 7
         return (_load_or_store if kind <= _STX else _jump if kind in (_JMP, _JMP32) else _arithmetic)(self)
 
 
-def instructions(code):
-    """[Instruction] of a program's bytes, on a little-endian CPU."""
+def instructions(code: bytes) -> list[Instruction]:
+    """The instructions of a program's bytes, on a little-endian CPU."""
     raw = [
         Instruction(place, opcode, registers & 15, registers >> 4, off, imm)
         for place, (opcode, registers, off, imm) in enumerate(struct.iter_unpack("<BBhi", code))
@@ -65,13 +66,13 @@ def instructions(code):
     return [one for one in raw if one.opcode]  # the second place of a 64-bit load has opcode 0
 
 
-def origins(before, after):
+def origins(before: list[Instruction], after: list[Instruction]) -> dict[int, tuple[bool, list[Instruction]]]:
     """{place in ``after``: (whether it is the same, the instructions of ``before`` that stood there)}
 
     Where several replace others, those others stand with the first of them. Addresses,
     numbers of helpers and distances of jumps differ everywhere, and don't count.
     """
-    found = {}
+    found: dict[int, tuple[bool, list[Instruction]]] = {}
     matcher = SequenceMatcher(None, _keys(before), _keys(after), autojunk=False)
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         for n, one in enumerate(after[j:j_end]):
@@ -81,13 +82,13 @@ def origins(before, after):
     return found
 
 
-def _keys(code):
+def _keys(code: list[Instruction]) -> list[tuple[Any, Any]]:
     """What to compare: each instruction, and for a jump also what it jumps to. The verifier adds jumps of its own."""
-    at = {one.place: _key(one) for one in code}
+    at: dict[int | None, Any] = {one.place: _key(one) for one in code}
     return [(_key(one), at.get(one.target)) for one in code]
 
 
-def _key(one):
+def _key(one: Instruction) -> tuple[int, ...]:
     if one.opcode == LOAD_64 and one.src:
         return one.opcode, one.dst
     if one.opcode == CALL:
@@ -96,7 +97,7 @@ def _key(one):
     return one.opcode, one.dst, one.src, off, one.imm
 
 
-def _load_or_store(one):
+def _load_or_store(one: Instruction) -> str:
     kind, mode, bits = one.opcode & 7, one.opcode >> 5, _SIZES[one.opcode >> 3 & 3]
     if kind == _LD:
         return _load_special(one, mode, bits)
@@ -109,7 +110,7 @@ def _load_or_store(one):
     return f"*{at} = " + (f"r{one.src}" if kind == _STX else str(one.imm))
 
 
-def _load_special(one, mode, bits):
+def _load_special(one: Instruction, mode: int, bits: str) -> str:
     if mode == _ABS:
         return f"r0 = *(u{bits} *)skb[{one.imm}]"
     if mode == _IND:
@@ -122,9 +123,9 @@ def _load_special(one, mode, bits):
     return f"r{one.dst} = {one.imm & (1 << 64) - 1:#x}"
 
 
-def _atomic(one, at, bits):
+def _atomic(one: Instruction, at: str, bits: str) -> str:
     operation, name = _ATOMICS.get(one.imm & ~1, ("", ""))
-    if name and not one.imm & 1:  # BPF_FETCH: gives the value before
+    if name and not one.imm & 1:  # with BPF_FETCH (1) it returns the value before
         return f"lock *{at} {operation}= r{one.src}"
     if name:
         return f"r{one.src} = atomic{bits}_fetch_{name}({at}, r{one.src})"
@@ -136,7 +137,7 @@ def _atomic(one, at, bits):
     }.get(one.imm, f"unknown atomic operation {one.imm:#x}")
 
 
-def _jump(one):
+def _jump(one: Instruction) -> str:
     wide, operation = one.opcode & 7 == _JMP, one.opcode >> 4
     if one.opcode == CALL:
         return f"call {one.imm}"
@@ -153,7 +154,7 @@ def _jump(one):
     return f"if {register}{one.dst} {_CONDITIONS[operation]} {other} goto pc{one.off:+d}"
 
 
-def _arithmetic(one):
+def _arithmetic(one: Instruction) -> str:
     wide, operation = one.opcode & 7 == _ALU64, one.opcode >> 4
     if operation >= len(_OPERATIONS):
         return f"unknown opcode {one.opcode:#x}"

@@ -7,12 +7,14 @@ from typing import NamedTuple
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 
-from .. import bpf
+from ..bpf import BPF, loaded
 from ..diagnostics.errors import LabError, MapError
 from ..maps import to_frame
-from .bytecode import LOAD_64, MAP, instructions
+from .bytecode import LOAD_64, MAP, Instruction, instructions
 
-_names = {}  # program id -> name, of each program seen; the kernel does not give an id twice
+# Program id -> name. It outlives the programs: a slot keeps its program in the kernel when the BPF that loaded
+# it is closed. The kernel gives an id again only after 2^31 others (kernel/bpf/syscall.c: bpf_prog_alloc_id()).
+_names: dict[int, str] = {}
 
 
 class JumpTable(NamedTuple):
@@ -26,15 +28,15 @@ class JumpTable(NamedTuple):
     empty: int | None  # how often a jump found its slot empty; None: nobody counts
 
 
-def jump_table(table, earlier=None):
-    """Look at the program array ``table``.
+def jump_table(table: bcc_table.ProgArray, earlier: JumpTable | None = None) -> JumpTable:
+    """Read the program array ``table``.
 
     The kernel's statistics leave out programs that were reached by a tail call. So the counts are
     the program's own: from its map ``jumps``, a u64 array or per-CPU array by slot, with one
     entry more for jumps to empty slots.
 
-    A program array can't be read in bulk: it takes a system call for each slot. An ``earlier`` look at
-    it spares them where only the counts are wanted.
+    A program array can't be read in bulk: it takes a system call for each slot. With an ``earlier``
+    result, only the counts are read.
 
     Raises TypeError for what is no program array, MapError where ``jumps`` is no array of numbers,
     and UnloadedError for an unloaded program.
@@ -58,8 +60,8 @@ def jump_table(table, earlier=None):
     )
 
 
-def _slots(table):
-    """{filled slot: program's name}; with its id where another program in the table has the same name."""
+def _slots(table: bcc_table.ProgArray) -> dict[int, str]:
+    """{filled slot: program's name}; with its id where another program in the array has the same name."""
     frame = to_frame(table)
     names = {id: _name(id) for id in frame.value.tolist()}
     same = Counter(names.values())
@@ -69,11 +71,11 @@ def _slots(table):
     }
 
 
-def _name(id):
+def _name(id: int) -> str:
     """The name of the program with that id, as far as a BPF of this Python has or had it loaded."""
     if id not in _names:
-        for program in bpf.loaded():
-            with suppress(LabError):  # it is being unloaded
+        for program in loaded():
+            with suppress(LabError):  # a program may be unloaded meanwhile
                 for name, function in list(program.funcs.items()):
                     with suppress(OSError), open(f"/proc/self/fdinfo/{function.fd}") as info:
                         ids = [int(line.split()[1]) for line in info if line.startswith("prog_id:")]
@@ -81,7 +83,7 @@ def _name(id):
     return _names.get(id, f"program id {id}")
 
 
-def _counts(program):
+def _counts(program: BPF) -> dict[int, int] | None:
     try:
         table = program["jumps"]
     except MapError:
@@ -97,13 +99,13 @@ def _counts(program):
     )
 
 
-def _dispatchers(program, table):
+def _dispatchers(program: BPF, table: bcc_table.ProgArray) -> list[str]:
     """The functions whose bytecode has the array's file descriptor: a program can only jump through it.
 
-    Their text would not tell: a jump may stand in a static function, which is inlined, or in a comment.
+    Their source would not tell: a jump may stand in a static function, which is inlined, or in a comment.
     """
 
-    def refers(one):
+    def refers(one: Instruction) -> bool:
         return one.opcode == LOAD_64 and one.src == MAP[0] and one.imm == table.map_fd
 
     return [

@@ -10,7 +10,7 @@ TITLES = {"source": "C", "bytecode": "Bytecode", "machine": "Machine code"}
 class ProgramView(View, page="program"):
     """The widget of explain(b, name); ``insight`` is what it shows."""
 
-    # name, facts, columns (each title, rows of [line, place, text, words], and a note where there are none)
+    # name, facts, columns (each title, rows of [line, place, text, comment], and a note where there are none)
     shown = traitlets.Dict().tag(sync=True)
 
     def __init__(self, insight):
@@ -27,5 +27,5 @@ class ProgramView(View, page="program"):
 
 
 def _column(title, rows, insight):
-    shown = [[row.line, row.place, row.text, row.words] for row in rows]
+    shown = [[row.line, row.place, row.text, row.comment] for row in rows]
     return {"title": title, "rows": shown, "note": "" if rows else insight.withheld}

@@ -51,11 +51,11 @@ def without_counts(text=PROGRAM):
     return text.replace("BPF_ARRAY(jumps, u64, 513);", "").replace("jumps.atomic_increment(slot);", "")
 
 
-def test_an_empty_table(b):
+def test_an_empty_program_array_has_no_slots(b):
     assert jump_table(b["syscall"]) == ("syscall", ["hello"], 512, {}, {}, 0)
 
 
-def test_the_counts_of_a_known_workload_are_the_true_ones(b):
+def test_the_counts_of_a_known_workload_are_exact(b):
     execve, close, mmap = map(syscall_nr, ("execve", "close", "mmap"))
     b["syscall"][execve] = load(b)
     b["syscall"][close] = b["syscall"][mmap] = load(b, "hello_more")
@@ -85,7 +85,7 @@ def test_without_a_map_named_jumps_nothing_is_counted():
     assert jump_table(b["syscall"])[3:] == ({7: "hello_exec"}, None, None)
 
 
-def test_what_a_map_of_counts_is_too_small_for_is_not_counted():
+def test_a_slot_beyond_the_end_of_the_map_of_counts_is_not_counted():
     b = BPF(text=PROGRAM.replace("jumps, u64, 513", "jumps, u64, 10"))
     b["syscall"][7] = b["syscall"][10] = load(b)
     table = jump_table(b["syscall"])
@@ -104,7 +104,7 @@ def test_a_map_of_counts_of_another_kind_is_an_error_with_its_fix(wrong):
         jump_table(b["syscall"])
 
 
-def test_dispatchers_are_the_functions_that_can_jump_whatever_their_text_says():
+def test_dispatchers_are_found_in_the_bytecode_not_in_the_source():
     b = BPF(
         text="""
 #define TABLE(name) BPF_PROG_ARRAY(name, 8)
@@ -121,7 +121,7 @@ int none(void *ctx) { /* first.call(ctx, 1) */ return 0; }
     assert jump_table(b["second"]).dispatchers == [exit]
 
 
-def test_programs_of_another_bpf_object_have_their_names_too(b):
+def test_programs_of_another_bpf_object_have_names_too(b):
     other = BPF(text="int from_elsewhere(void *ctx) { return 0; }\nint hello_exec(void *ctx) { return 0; }", keep=True)  # fmt: skip
     table = b["syscall"]
     table[1], table[2], table[3] = load(other, "from_elsewhere"), load(b), load(other, "hello_exec")
@@ -134,7 +134,7 @@ def test_programs_of_another_bpf_object_have_their_names_too(b):
     assert jump_table(table).slots[1] == "from_elsewhere"  # its slot keeps it in the kernel
 
 
-def test_the_table_got_by_another_way_is_the_same(b):
+def test_a_slot_that_was_filled_as_in_the_book_is_the_same(b):
     b["syscall"][ct.c_int(59)] = ct.c_int(load(b).fd)  # as the book writes it
     assert jump_table(b.get_table("syscall")).slots == {59: "hello_exec"}
 
@@ -150,9 +150,9 @@ def test_a_slot_keeps_its_program_in_the_kernel(b):
 
 
 def loaded(id):
-    """What bpftool says of the program with that id; None where there is none."""
-    said = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(id)], capture_output=True, check=False)
-    return json.loads(said.stdout) if said.returncode == 0 else None
+    """What bpftool shows of the program with that id; None where there is none."""
+    shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(id)], capture_output=True, check=False)
+    return json.loads(shown.stdout) if shown.returncode == 0 else None
 
 
 def test_a_slot_is_emptied_and_filled_again_while_it_runs(b):
@@ -172,7 +172,7 @@ def test_a_slot_is_emptied_and_filled_again_while_it_runs(b):
     assert counts == [23, 23, 34]
 
 
-def test_reading_an_empty_slot_is_an_error_that_says_so(b):
+def test_reading_an_empty_slot_is_an_error(b):
     with pytest.raises(MapError, match=r"Slot 7 of this program array is empty"):
         b["syscall"][7]
     with pytest.raises(MapError, match=r"Slot 7 of this program array is empty"):
@@ -180,7 +180,7 @@ def test_reading_an_empty_slot_is_an_error_that_says_so(b):
 
 
 @pytest.mark.parametrize("slot", [512, -1, ct.c_int(512)])
-def test_a_slot_that_is_not_there_is_an_error_with_the_slots_that_are(b, slot):
+def test_a_slot_beyond_the_end_is_an_error_that_names_the_last_one(b, slot):
     for use in (lambda: b["syscall"][slot], lambda: b["syscall"].__setitem__(slot, load(b))):
         with pytest.raises(MapError, match=r"(?s)it has 512: 0 to 511.*BPF_PROG_ARRAY"):
             use()
@@ -192,25 +192,25 @@ def test_a_slot_is_a_number(b, slot):
         b["syscall"][slot] = load(b)
 
 
-def test_a_program_of_another_type_is_refused_with_the_fix(b):
+def test_a_program_of_another_type_is_an_error_with_its_fix(b):
     b["syscall"][1] = load(b)
     with pytest.raises(MapError, match=r"(?s)slot 2: Invalid argument.*programs of one type only"):
         b["syscall"][2] = b.load_func("other_type", BPF.KPROBE)
 
 
 @pytest.mark.parametrize("program", ["hello_exec", None, b"hello_exec", 1.5])
-def test_what_is_no_program_is_refused(b, program):
+def test_only_a_program_can_be_put_into_a_slot(b, program):
     with pytest.raises(TypeError, match=r"b\.load_func"):
         b["syscall"][1] = program
 
 
-def test_a_file_descriptor_that_is_no_programs_is_refused_with_the_fix(b):
+def test_a_file_descriptor_of_no_program_is_an_error_with_its_fix(b):
     for fd in (-1, 10_000, b["jumps"].map_fd):
         with pytest.raises(MapError, match=r"(?s)does not take.*load"):
             b["syscall"][1] = fd
 
 
-def test_a_closed_program_says_so(b):
+def test_a_program_array_of_a_closed_program_is_an_error(b):
     table, function = b["syscall"], load(b)
     b.close()
     for use in (
@@ -223,7 +223,7 @@ def test_a_closed_program_says_so(b):
             use()
 
 
-def test_the_program_of_a_closed_bpf_object_is_refused(b):
+def test_a_function_of_a_closed_program_cannot_be_put_into_a_slot(b):
     other = BPF(text="int gone(void *ctx) { return 0; }", keep=True)
     function = load(other, "gone")
     other.close()
@@ -232,7 +232,7 @@ def test_the_program_of_a_closed_bpf_object_is_refused(b):
 
 
 @pytest.mark.parametrize("source", [None, 5, "syscall"])
-def test_a_jump_table_is_that_of_a_program_array(source):
+def test_only_a_program_array_has_a_jump_table(source):
     with pytest.raises(TypeError, match="a program array"):
         jump_table(source)
 

@@ -69,8 +69,8 @@ def load(b, name):
     return b.load_func(name, BPF.TRACEPOINT if name.startswith("tracepoint__") else BPF.RAW_TRACEPOINT)
 
 
-def bpftool(fd, verb, *words):
-    command = ["bpftool", *verb.split(), "id", str(proginfo.of_program(fd).id), *map(str, words)]
+def bpftool(fd, verb, *options):
+    command = ["bpftool", *verb.split(), "id", str(proginfo.of_program(fd).id), *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -88,7 +88,7 @@ def dumped(fd):
 
 
 @pytest.mark.parametrize("text", [pytest.param(MANY, id="many"), *notebooks()])
-def test_every_instruction_and_its_line_are_as_bpftool_says(text):
+def test_every_instruction_and_its_line_are_those_that_bpftool_shows(text):
     try:
         b = BPF(text=text, cflags=["-DWATCHED=1"])  # chapter 4's programs are given it
         functions = {name: load(b, name) for name in b.functions}
@@ -112,8 +112,8 @@ def many():
     return b
 
 
-def words_of(seen, text):
-    return [row.words for row in seen.bytecode if row.text.startswith(text)]
+def comments_of(seen, text):
+    return [row.comment for row in seen.bytecode if row.text.startswith(text)]
 
 
 def lines_of(rows, text):
@@ -124,13 +124,13 @@ def lineno(text):
     return next(n for n, line in enumerate(MANY.split("\n"), 1) if text in line)
 
 
-def test_lines_that_bcc_rewrote_are_the_learner_s_own(many):
+def test_lines_that_bcc_rewrote_have_the_learners_line_numbers(many):
     seen = look(many, "hello")
     assert lines_of(seen.bytecode, "call bpf_ringbuf_output") == {lineno("events.ringbuf_output")}
     assert lines_of(seen.bytecode, "call bpf_trace_printk") == {lineno("bpf_trace_printk")}
     assert lines_of(seen.bytecode, "call bpf_tail_call") == {lineno("calls.call")}
     assert lines_of(seen.bytecode, "lock ") == {lineno("__sync_fetch_and_add")}
-    maps = {row.words: row.line for row in seen.bytecode if row.words.startswith("the map ")}
+    maps = {row.comment: row.line for row in seen.bytecode if row.comment.startswith("the map ")}
     assert maps == {
         "the map numbers": lineno("numbers.lookup"),
         "the map slots": lineno("slots.lookup"),
@@ -140,25 +140,25 @@ def test_lines_that_bcc_rewrote_are_the_learner_s_own(many):
     }
 
 
-def test_calls_jumps_and_the_verifier_s_own_work_are_said_in_words(many):
+def test_calls_jumps_and_the_verifiers_own_instructions_have_comments(many):
     seen = look(many, "hello")
-    assert words_of(seen, "call bpf_trace_printk") == ["helper number 6"]
-    assert words_of(seen, "call bpf_tail_call") == ["helper number 12"]
-    assert "jump to " in words_of(seen, "if r")[0] and "atomic" in words_of(seen, "lock")[0]
-    # How a map is looked up is the kernel's choice; but each of the three is said to be that helper's work.
-    assert sum("bpf_map_lookup_elem" in f"{row.text} {row.words}" for row in seen.bytecode) == 3
+    assert comments_of(seen, "call bpf_trace_printk") == ["helper number 6"]
+    assert comments_of(seen, "call bpf_tail_call") == ["helper number 12"]
+    assert "jump to " in comments_of(seen, "if r")[0] and "atomic" in comments_of(seen, "lock")[0]
+    # The kernel chooses how a map is looked up; but each of the three names that helper.
+    assert sum("bpf_map_lookup_elem" in f"{row.text} {row.comment}" for row in seen.bytecode) == 3
 
 
-def test_the_program_s_own_instructions_are_not_said_to_be_the_verifier_s(many):
-    own = [row for row in look(many, "hello").bytecode if "put in by the verifier" not in row.words]
+def test_the_programs_own_instructions_are_not_ascribed_to_the_verifier(many):
+    own = [row for row in look(many, "hello").bytecode if "put in by the verifier" not in row.comment]
     assert len(own) == len(instructions(many.dump_func("hello"))) - sum(
-        "in place of a call" in row.words for row in look(many, "hello").bytecode
+        "in place of a call" in row.comment for row in look(many, "hello").bytecode
     )
     looked_up = lineno("numbers.lookup") + 1  # its "if (p != 0)"
     assert [row.text.split(" goto")[0] for row in own if row.line == looked_up] == ["if r0 == 0x0"]
 
 
-def test_the_machine_code_is_disassembled_as_objdump_does(many, tmp_path):
+def test_the_machine_code_is_disassembled_as_objdump_does_it(many, tmp_path):
     cpu = {"x86_64": ["-m", "i386:x86-64", "-M", "intel"], "aarch64": ["-m", "aarch64"]}[platform.machine()]
     if not shutil.which("objdump"):
         pytest.skip("no objdump here")
@@ -189,7 +189,7 @@ def test_sizes_and_maps_are_those_that_bpftool_shows(many):
     assert facts["runs"].startswith("0 (counted since ")
 
 
-def test_runs_are_counted_from_the_first_call_on():
+def test_runs_are_counted_from_the_first_look_on():
     b = BPF(text="\nint hello(void *ctx) { return 0; }\n")
     hook = attach(b, syscall="getpriority", fn_name="hello")
     before = runs_of(b, "hello")
@@ -202,7 +202,7 @@ def test_runs_are_counted_from_the_first_call_on():
     assert int(counted[1]) <= json.loads(bpftool(b.funcs[b"hello"].fd, "-j prog show"))["run_cnt"]
 
 
-def test_runs_by_tail_call_are_said_not_to_be_counted():
+def test_a_function_reached_by_tail_call_is_reported_as_not_counted():
     b = BPF(text=JUMPS)
     b["calls"][3] = b.load_func("target", BPF.RAW_TRACEPOINT)
     b.load_func("other", BPF.RAW_TRACEPOINT)
@@ -218,7 +218,7 @@ def runs_of(b, name):
     return dict(look(b, name).facts)["runs"]
 
 
-def test_the_kernel_s_setting_of_statistics_stays_and_counting_ends_with_the_program(many):
+def test_the_setting_of_statistics_stays_and_counting_ends_with_the_program(many):
     setting = Path("/proc/sys/kernel/bpf_stats_enabled")
     before = setting.read_text()
     look(many, "hello")
@@ -238,7 +238,7 @@ print(look(b, "hello"))
 """
 
 
-def test_without_the_capability_the_setting_that_withholds_is_named():
+def test_without_the_capability_the_settings_that_withhold_code_are_named():
     restrict, paranoid = (
         int(Path("/proc/sys/kernel", name).read_text()) for name in ("kptr_restrict", "perf_event_paranoid")
     )
@@ -251,7 +251,7 @@ def test_without_the_capability_the_setting_that_withholds_is_named():
     assert "CAP_SYSLOG" in said and "call bpf_trace_printk  ; helper number 6" in said
 
 
-def test_a_function_that_is_not_there_or_not_loaded_is_an_error_that_says_so():
+def test_a_function_that_is_missing_or_not_loaded_is_an_error():
     b = BPF(text=JUMPS)
     with pytest.raises(LabError, match=r"(?s)no function named 'helo'.*did you mean 'hello'"):
         look(b, "helo")
@@ -259,19 +259,19 @@ def test_a_function_that_is_not_there_or_not_loaded_is_an_error_that_says_so():
         look(b, "hello")
 
 
-def test_a_closed_program_is_an_error_that_says_so(many):
+def test_a_closed_program_is_an_error(many):
     many.close()
     with pytest.raises(UnloadedError, match=r"unloaded by b\.close"):
         look(many, "hello")
 
 
 @pytest.mark.parametrize("arguments", [(None, "hello"), ("b", "hello")])
-def test_what_is_no_program_is_refused(arguments):
+def test_only_a_program_can_be_explained(arguments):
     with pytest.raises(TypeError, match="takes a program"):
         look(*arguments)
 
 
-def test_a_function_that_is_not_named_is_refused(many):
+def test_the_function_is_given_by_its_name(many):
     with pytest.raises(TypeError, match="name of a function"):
         look(many, 5)
 
@@ -300,7 +300,7 @@ RARE = [
 ]  # fmt: skip
 
 
-def test_instructions_that_bcc_does_not_make_are_as_bpftool_says():
+def test_instructions_that_bcc_does_not_make_are_written_as_bpftool_does():
     code = b"".join(struct.pack("<BBhi", op, src << 4 | dst, off, imm) for op, dst, src, off, imm in RARE)
     text, licence = ct.create_string_buffer(code), ct.create_string_buffer(b"GPL")
     socket_filter, prog_load = 1, 5  # linux/bpf.h
@@ -328,7 +328,7 @@ int first(struct __sk_buff *skb) {
 """
 
 
-def test_calls_stand_at_the_learners_own_lines():
+def test_calls_have_the_learners_line_numbers():
     b = BPF(text=CALLS)
     b.load_func("first", BPF.SOCKET_FILTER)
     lines = CALLS.split("\n")
@@ -340,5 +340,5 @@ def test_calls_stand_at_the_learners_own_lines():
     rows = look(b, "first").bytecode
     for helper, text in said.items():
         assert [text in lines[row.line - 1] for row in rows if f"call {helper}" in row.text] == [True]
-    maps = [(row.words, lines[row.line - 1]) for row in rows if row.words.startswith("the map")]
-    assert all(words.split()[-1] in line for words, line in maps) and len(maps) == 3
+    maps = [(row.comment, lines[row.line - 1]) for row in rows if row.comment.startswith("the map")]
+    assert all(comment.split()[-1] in line for comment, line in maps) and len(maps) == 3

@@ -1,4 +1,4 @@
-"""run: a known workload, so that what a program saw can be compared with what was done."""
+"""run: a known workload, so that what a program saw can be compared with what happened."""
 
 import ctypes
 import os
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from .kernel import uapi
 from .loading.interrupts import held_back
@@ -22,58 +23,48 @@ class Processes:
     pids: list[int] = field(default_factory=list)
     returncodes: list[int] = field(default_factory=list)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pids)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = ", ".join(map(str, self.pids[:3])) + (", ..." if len(self.pids) > 3 else "")
         failed = sum(code != 0 for code in self.returncodes)
         ended = f"; {failed} ended with an error" if failed else ""
         return f"<{len(self.pids)} x {shlex.join(self.command)}: pids {shown}{ended}>"
 
 
-def run(command, times=1, *, uid=None, parallel=False, seconds=180):
-    """Run ``command`` ``times`` times and wait for it; returns the pids.
-
-    One after the other, or with ``parallel`` all at once.
+def run(
+    command: str | list[str],
+    times: int = 1,
+    *,
+    uid: int | None = None,
+    parallel: bool = False,
+    seconds: float = 180,
+) -> Processes:
+    """Run ``command`` ``times`` times, one after the other or with ``parallel`` all at once, and wait for it.
 
     ``command`` is a string as one types it, or a list. It is looked up in PATH
-    before anything starts, so that each process makes exactly one execve.
-    ``uid`` is the user (a number) to run it as. What the processes print is not
-    kept. After ``seconds`` for all of them, or when interrupted, what still
-    runs is killed; running out of time raises TimeoutError. A process run as
+    before anything starts, so that each process makes exactly one execve. Its
+    output is discarded. ``uid`` is the user (a number) to run it as; a process of
     another user gets none of this process's capabilities.
+
+    ``seconds`` is the time for all of them: what runs longer is killed, and raises
+    TimeoutError. An interrupt kills it too.
     """
-    if isinstance(command, bytes):
-        raise TypeError("run() takes a command as a str or a list of str, not bytes")
-    words = shlex.split(command) if isinstance(command, str) else [os.fsdecode(word) for word in command]
-    if not words:
-        raise ValueError("run() needs a command, such as run('/bin/true')")
+    argv = _argv(command)
     if isinstance(times, bool) or not isinstance(times, int) or times < 0:
         raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
-    if uid is not None and not (isinstance(uid, int) and 0 <= uid < 2**32 - 1):  # -1 would mean: as it is
+    if uid is not None and not (
+        isinstance(uid, int) and 0 <= uid < 2**32 - 1
+    ):  # to the kernel -1 means: no change
         raise ValueError(f"uid is the number of a user, not {uid!r}")
-    path = shutil.which(words[0])
-    if not path:
-        raise FileNotFoundError(
-            f"run(): there is no command {words[0]!r} in {os.environ.get('PATH', 'PATH')}"
-        )
-    identity = {} if uid is None else {"user": uid, "group": uid, "extra_groups": [], "preexec_fn": _give_up}
-    started = Processes([os.path.abspath(path), *words[1:]])
     deadline = time.monotonic() + seconds
-    running = []
+    started = Processes(argv)
+    running: list[subprocess.Popen] = []
     try:
         for _ in range(times):
-            with held_back():  # between its start and our knowing of it, none could end the process
-                running.append(
-                    subprocess.Popen(
-                        started.command,
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL,
-                        **identity,
-                    )
-                )
+            with held_back():  # an interrupt between the start and the append would leave the process running
+                running.append(_start(argv, uid))
             started.pids.append(running[-1].pid)
             if not parallel:
                 _wait(running, started, deadline)
@@ -81,7 +72,7 @@ def run(command, times=1, *, uid=None, parallel=False, seconds=180):
     except subprocess.TimeoutExpired:
         raise TimeoutError(
             f"run(): {seconds} s were not enough: {len(started.returncodes)} of {times} x "
-            f"{shlex.join(started.command)} had ended. Give it more: run(..., seconds=...)"
+            f"{shlex.join(argv)} had ended. Give it more: run(..., seconds=...)"
         ) from None
     finally:
         for process in running:
@@ -90,13 +81,34 @@ def run(command, times=1, *, uid=None, parallel=False, seconds=180):
     return started
 
 
-def _wait(running, started, deadline):
+def _argv(command: str | list[str]) -> list[str]:
+    """The command and its arguments, with the command's whole path."""
+    if isinstance(command, bytes):
+        raise TypeError("run() takes a command as a str or a list of str, not bytes")
+    argv = shlex.split(command) if isinstance(command, str) else [os.fsdecode(one) for one in command]
+    if not argv:
+        raise ValueError("run() needs a command, such as run('/bin/true')")
+    path = shutil.which(argv[0])
+    if not path:
+        raise FileNotFoundError(f"run(): there is no command {argv[0]!r} in {os.environ.get('PATH', 'PATH')}")
+    return [os.path.abspath(path), *argv[1:]]
+
+
+def _start(argv: list[str], uid: int | None) -> subprocess.Popen:
+    quiet = subprocess.DEVNULL
+    user: dict[str, Any] = {}
+    if uid is not None:
+        user = {"user": uid, "group": uid, "extra_groups": [], "preexec_fn": _drop_ambient}
+    return subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet, **user)
+
+
+def _wait(running: list[subprocess.Popen], started: Processes, deadline: float) -> None:
     """Wait for all that are ``running``, and note their exit codes."""
     while running:
         started.returncodes.append(running[0].wait(timeout=max(0, deadline - time.monotonic())))
         running.pop(0)
 
 
-def _give_up():
-    """Drop what a notebook's kernel hands on: ambient capabilities outlive a change from one user to another."""
+def _drop_ambient() -> None:
+    """Drop the ambient capabilities of a notebook's kernel: they outlive a change from one user to another."""
     _libc.prctl(uapi.PR_CAP_AMBIENT, uapi.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)

@@ -25,7 +25,7 @@ def test_exit_codes_are_kept():
     assert done.returncodes == [3, 3] and "2 ended with an error" in repr(done)
 
 
-def test_the_command_is_found_before_anything_starts():
+def test_the_command_is_looked_up_in_path():
     assert run("true").command == [
         os.path.abspath(next(filter(os.path.exists, ("/usr/bin/true", "/bin/true"))))
     ]
@@ -37,28 +37,28 @@ def test_an_unknown_command_is_named():
 
 
 @pytest.mark.parametrize("times", [-1, 1.5, "3", True])
-def test_a_wrong_number_of_times_is_refused(times):
+def test_times_must_be_a_whole_number(times):
     with pytest.raises(ValueError, match="whole number"):
         run("/bin/true", times=times)
 
 
-def test_an_empty_command_is_refused():
+def test_an_empty_command_is_an_error():
     with pytest.raises(ValueError, match="needs a command"):
         run("")
 
 
 @pytest.mark.parametrize("uid", ["root", -1, 2**32 - 1, 10**30, 1.5])
-def test_a_uid_that_is_none_is_refused(uid):
+def test_uid_must_be_the_number_of_a_user(uid):
     with pytest.raises(ValueError, match="number of a user"):
         run("/bin/true", uid=uid)
 
 
-def test_bytes_are_refused_as_a_command():
+def test_a_command_of_bytes_is_an_error():
     with pytest.raises(TypeError, match="not bytes"):
         run(b"/bin/true")
 
 
-def test_running_out_of_time_ends_the_process_and_says_how_far_it_came():
+def test_running_out_of_time_kills_the_process_and_reports_how_many_had_ended():
     children = set(_children())
     with pytest.raises(TimeoutError, match="0 of 5"):
         run("sleep 100", times=5, seconds=0.2)
@@ -71,14 +71,14 @@ def test_parallel_processes_run_at_once(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {str(pid) for pid in done.pids}
 
 
-def test_running_out_of_time_ends_parallel_processes_too():
+def test_running_out_of_time_kills_parallel_processes_too():
     children = set(_children())
     with pytest.raises(TimeoutError, match="0 of 3"):
         run("sleep 100", times=3, parallel=True, seconds=0.2)
     assert set(_children()) == children
 
 
-def test_an_interrupt_ends_the_process():
+def test_an_interrupt_kills_the_process():
     code = (
         "import signal; from ebpf_lab import run; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background job has it ignored

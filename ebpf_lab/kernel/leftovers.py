@@ -1,11 +1,12 @@
 """What a killed process leaves behind in the kernel's file systems, and how it is found.
 
-Programs and maps go with the file descriptors of their process, however it ends.
-Folders and files don't: a tracefs instance, a pinned map. So ours are named
-for the process that made them.
+The kernel frees programs and maps when the process with their file descriptors
+ends, however it ends. It keeps tracefs instances and pinned maps. So the names of
+ours have the pid of the process that made them.
 """
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from ..diagnostics.errors import SetupError
@@ -14,11 +15,10 @@ from . import tracefs
 BPFFS = Path("/sys/fs/bpf")
 
 
-def sweep():
-    """Remove the instances and pins of lab processes that died without doing so; returns their names.
+def sweep() -> list[str]:
+    """Remove the instances and pins of lab processes that have died; returns their names.
 
-    The kernel refuses (EBUSY) to remove an instance whose trace_pipe is open, so
-    nobody's reader is ever cut off.
+    An instance whose trace_pipe somebody reads stays: its removal fails with EBUSY.
     """
     swept = []
     with contextlib.suppress(SetupError, OSError):
@@ -31,11 +31,11 @@ def sweep():
     return swept
 
 
-def _alive(path):
+def _alive(path: Path) -> bool:
     return Path("/proc", path.name.split("-")[1]).exists()
 
 
-def _try(remove):
+def _try(remove: Callable[[], None]) -> bool:
     try:
         remove()
     except OSError:

@@ -1,4 +1,4 @@
-"""Where the kernel's tracefs is, and private instances of its trace buffer."""
+"""The mounted tracefs: its tracepoints, and private instances of its trace buffer."""
 
 import itertools
 import os
@@ -10,7 +10,7 @@ from ..diagnostics.errors import SetupError
 _numbers = itertools.count()
 
 
-def root():
+def root() -> Path:
     """The mounted tracefs; SetupError where there is none."""
     for path in (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")):
         try:
@@ -31,26 +31,25 @@ def root():
     )
 
 
-def event_exists(category, event):
+def event_exists(category: str, event: str) -> bool:
     """Whether the kernel has this tracepoint."""
-    named = all(
-        re.fullmatch(r"\w{1,100}", name) for name in (category, event)
-    )  # no paths, nor longer than one
+    # Names only: a path would lead elsewhere, and a name too long for a file raises OSError.
+    named = all(re.fullmatch(r"\w{1,100}", name) for name in (category, event))
     return named and (root() / "events" / category / event / "id").exists()
 
 
-def events(category="*"):
+def events(category: str = "*") -> list[str]:
     """Names of the kernel's tracepoints, as 'category:event'."""
     return [
         f"{path.parent.parent.name}:{path.parent.name}" for path in root().glob(f"events/{category}/*/id")
     ]
 
 
-def make_instance():
-    """A trace buffer of our own (Documentation/trace/ftrace.rst, "Instances"); OSError where not allowed.
+def make_instance() -> Path:
+    """Make a trace buffer of our own (Documentation/trace/ftrace.rst, "Instances"); OSError where not allowed.
 
-    Its clock is CLOCK_MONOTONIC, that of bpf_ktime_get_ns(). The name holds our
-    pid, so that leftovers.sweep() can tell when nobody needs the instance any more.
+    Its clock is CLOCK_MONOTONIC, as that of bpf_ktime_get_ns(). Its name has our
+    pid, so that leftovers.sweep() can tell when no process uses it any more.
     """
     path = root() / "instances" / f"ebpf_lab-{os.getpid()}-{next(_numbers)}"
     path.mkdir()

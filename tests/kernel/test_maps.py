@@ -73,7 +73,7 @@ def by_bpftool(table):
     return json.loads(shown.stdout)
 
 
-def test_a_row_an_entry_with_the_c_types_dtypes(b):
+def test_each_entry_is_a_row_with_the_dtypes_of_the_c_types(b):
     fill(b["numbers"], range(1000), range(0, 3000, 3))
     frame = to_frame(b["numbers"])
     assert list(frame.columns) == ["key", "value"] and (frame.dtypes == "uint64").all()
@@ -81,7 +81,7 @@ def test_a_row_an_entry_with_the_c_types_dtypes(b):
     b["numbers"].clear()
 
 
-def test_it_agrees_with_bpftool(b):
+def test_a_map_is_read_as_bpftool_reads_it(b):
     for n in range(23):
         b["lru"][ct.c_uint(n)] = ct.c_ulonglong(n * n)
     theirs = {
@@ -98,7 +98,7 @@ def test_it_agrees_with_bpftool(b):
     )
 
 
-def test_struct_fields_become_columns_nested_ones_dotted_and_shared_names_apart(b):
+def test_struct_fields_become_columns_nested_ones_dotted_and_shared_names_prefixed(b):
     table = b["structs"]
     key = table.Key(uid=5, comm="caf\xe9".encode("latin1"), z=7)
     key.in_.a, key.in_.b = 1, 2
@@ -109,7 +109,7 @@ def test_struct_fields_become_columns_nested_ones_dotted_and_shared_names_apart(
     assert row["in_.b"].dtype == "uint16" and row.z.dtype == "uint8"
 
 
-def test_keys_of_64_bytes(b):
+def test_keys_of_64_bytes_are_read_whole(b):
     table = b["wide"]
     for n in range(100):
         table[table.Key((ct.c_uint64 * 8)(*range(n, n + 8)))] = ct.c_ulonglong(n)
@@ -117,12 +117,12 @@ def test_keys_of_64_bytes(b):
     assert frame.x.tolist() == [list(range(n, n + 8)) for n in range(100)]
 
 
-def test_arrays_have_every_index(b):
+def test_an_array_has_a_row_for_every_index(b):
     b["array"][2] = ct.c_uint(42)
     assert to_frame(b["array"]).values.tolist() == [[0, 0], [1, 0], [2, 42], [3, 0], [4, 0]]
 
 
-def test_per_cpu_maps_have_a_column_a_cpu_and_the_total(b):
+def test_a_per_cpu_map_has_one_column_per_cpu_and_their_total(b):
     cpus = b["cpu_hash"].total_cpu
     b["cpu_hash"][ct.c_uint(7)] = b["cpu_hash"].Leaf(*range(10, 10 + cpus))
     b["cpu_array"][1] = b["cpu_array"].Leaf(*range(1, 1 + cpus))
@@ -148,7 +148,7 @@ def test_an_empty_map_keeps_its_columns_and_dtypes(b):
     "name",
     ["numbers", "structs", "wide", "array", "cpu_array", "cpu_hash", "lru", "trie", "histogram", "outer"],
 )
-def test_the_fast_way_and_bcc_s_give_the_same(b, name):
+def test_batched_lookups_and_bccs_items_give_the_same(b, name):
     table = b[name]
     if name == "numbers":
         fill(table, range(500), range(500))
@@ -159,7 +159,7 @@ def test_the_fast_way_and_bcc_s_give_the_same(b, name):
     assert pairs[0] == pairs[1] and len(fast[0]) == len(plain[0])
 
 
-def test_a_map_without_batch_reads_is_read_bcc_s_way(b):
+def test_a_map_without_batched_lookups_is_read_by_bcc(b):
     with pytest.raises(OSError):
         batch(b["calls"])
     b["calls"][3] = b.load_func("hello", BPF.RAW_TRACEPOINT)
@@ -167,26 +167,26 @@ def test_a_map_without_batch_reads_is_read_bcc_s_way(b):
     assert frame.key.tolist() == [3] and frame.value[0] > 0
 
 
-def test_a_map_of_maps_gives_the_ids_of_the_inner_maps(b):
+def test_a_map_of_maps_has_the_ids_of_its_inner_maps(b):
     b["outer"][ct.c_uint(5)] = ct.c_int(b["inner"].map_fd)
     fdinfo = Path(f"/proc/self/fdinfo/{b['inner'].map_fd}").read_text()
     frame = to_frame(b["outer"])
     assert frame.key.tolist() == [5] and f"map_id:\t{frame.value[0]}" in fdinfo
 
 
-@pytest.mark.parametrize(("name", "words"), [("queue", "pop"), ("stacks", "walk"), ("events", "record")])
-def test_what_is_no_table_of_entries_is_refused_with_what_to_do_instead(b, name, words):
-    with pytest.raises(TypeError, match=words):
+@pytest.mark.parametrize(("name", "instead"), [("queue", "pop"), ("stacks", "walk"), ("events", "record")])
+def test_a_map_without_a_frame_is_an_error_that_names_what_to_use_instead(b, name, instead):
+    with pytest.raises(TypeError, match=instead):
         to_frame(b[name])
 
 
 @pytest.mark.parametrize("source", [None, 5, "counter_table", {}])
-def test_what_is_no_map_is_refused(source):
+def test_only_a_map_has_a_frame(source):
     with pytest.raises(TypeError, match="takes a map"):
         to_frame(source)
 
 
-def test_a_map_of_an_unloaded_program_is_refused():
+def test_a_map_of_an_unloaded_program_is_an_error():
     other = BPF(text="\nBPF_HASH(counts);\n", keep=True)
     table = other["counts"]
     other.close()
@@ -198,7 +198,7 @@ def test_a_full_map_is_read_whole(b):
     small = b["small"]
     small[ct.c_uint(1)] = ct.c_uint(1)
     small[ct.c_uint(2)] = ct.c_uint(2)
-    with pytest.raises(Exception, match="Argument list too long"):  # E2BIG, BCC's words
+    with pytest.raises(Exception, match="Argument list too long"):  # E2BIG, as BCC reports it
         small[ct.c_uint(3)] = ct.c_uint(3)
     assert sorted(to_frame(small).key) == [1, 2]
 
@@ -226,7 +226,7 @@ def test_a_map_that_is_written_while_it_is_read_has_each_staying_entry_once(b):
         thread.join()
 
 
-def test_a_bucket_larger_than_what_is_left_is_read_in_a_larger_piece(b, monkeypatch):
+def test_a_bucket_larger_than_the_room_left_is_read_in_a_larger_piece(b, monkeypatch):
     table = b["numbers"]
     table.clear()
     fill(table, range(5000), range(5000))

@@ -86,8 +86,8 @@ except ebpf_lab.SetupError as e:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(MISSING_BCC, "python3-bpfcc"), (WRONG_BCC, "unrelated one of the same name")]
+    ("code", "message"), [(MISSING_BCC, "python3-bpfcc"), (WRONG_BCC, "unrelated one of the same name")]
 )
-def test_bcc_missing_or_the_wrong_one_is_a_setup_error(code, words):
+def test_bcc_missing_or_the_wrong_one_is_a_setup_error(code, message):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert words in done.stdout and "Fix:" in done.stdout, done.stderr
+    assert message in done.stdout and "Fix:" in done.stdout, done.stderr

@@ -1,5 +1,6 @@
 """The public names: each one used in a notebook, described in the README, documented."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -42,6 +43,15 @@ def test_an_error_is_described_in_the_tree_of_errors(name):
 @pytest.mark.parametrize("name", ebpf_lab.__all__)
 def test_a_public_name_has_a_docstring(name):
     assert getattr(ebpf_lab, name).__doc__
+
+
+def test_type_checkers_see_the_same_public_names():
+    imports = (
+        node
+        for node in ast.walk(ast.parse(Path(ebpf_lab.__file__).read_text()))
+        if isinstance(node, ast.ImportFrom)
+    )
+    assert {node.names[0].name: node.module for node in imports if node.names[0].asname} == ebpf_lab._HOME
 
 
 def test_importing_the_package_imports_neither_bcc_nor_pandas_nor_widgets():

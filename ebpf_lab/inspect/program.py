@@ -75,7 +75,7 @@ def look(bpf: BPF, name: str) -> Insight:
     check_name(name.encode(), bpf.functions, "function")
     if name.encode() not in bpf.funcs:
         raise LabError(
-            f"{name} is compiled, but not loaded yet: the kernel has made nothing of it.",
+            f"{name} is compiled, but not loaded yet, so the kernel has nothing of it to show.",
             fix=f"attach it first, or load it: b.load_func({name!r}, BPF.KPROBE)",
         )
     fd = bpf.funcs[name.encode()].fd
@@ -132,7 +132,7 @@ def _row(
     elif one.atomic:
         comments.append("atomic: no other CPU comes between")
     elif one.opcode == bytecode.MOVE and one.off == bytecode.THIS_CPU:
-        comments.append("turned into the address of this CPU's copy")
+        comments.append("made the address of this CPU's copy")
     if not same:
         calls = ", ".join(proginfo.helper(was.imm) for was in before if was.opcode == CALL)
         comments.append("put in by the verifier" + (f" in place of a call of {calls}" if calls else ""))
@@ -152,7 +152,7 @@ def _call(one: Instruction, before: list[Instruction], symbols: Symbols) -> tupl
     if name == helper:
         return f"call {name}", f"helper number {number}"
     kind = "map" if helper.startswith("bpf_map_") else "program"
-    return f"call {name}", f"what helper number {number}, {helper}, is for this type of {kind}"
+    return f"call {name}", f"helper number {number}, {helper}, for this type of {kind}"
 
 
 def _machine(program: proginfo.Program, lines: Lines, symbols: Symbols) -> list[Row]:
@@ -168,7 +168,7 @@ def _facts(program: proginfo.Program, compiled: int, maps: Maps, runs: str) -> l
     facts = {
         "program": f"{proginfo.name_of('prog_type', info.type)}, id {info.id}",
         "bytecode": f"{_amount(info.xlated_prog_len)}; before the verifier {_amount(compiled)}",
-        "verifier": f"looked at {info.verified_insns} instructions" if info.verified_insns else "",
+        "verifier": f"processed {info.verified_insns} instructions" if info.verified_insns else "",
         "machine code": f"{info.jited_prog_len} bytes" if info.jited_prog_len else "none",
         "maps": ", ".join(map(" ".join, used)) or "none",
         "runs": runs,

@@ -23,7 +23,9 @@ PURPOSES = {  # Most important first; README.md lists them for learners.
     "kill": "end a workload of another user",
     "net_admin": "load programs for networks",
 }
-GRANTED = [name for name in PURPOSES if name != "net_admin"]  # What ./lab gives notebooks; no chapter needs the rest.
+GRANTED = [
+    name for name in PURPOSES if name != "net_admin"
+]  # What ./lab gives notebooks; no chapter needs the rest.
 
 
 def effective() -> set[str]:

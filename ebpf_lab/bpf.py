@@ -79,7 +79,6 @@ class BPF(bcc.BPF):
         self.at_close = []  # what close() calls first: readers and views of this program's events
         self._owned = {}  # key -> what own() made
         self.hooks = {}  # (hook, function) -> file descriptor, of what attach() attached
-        self.readers, self.calls = {}, bcc_maps.Calls()  # of perf and ring buffers; bcc_maps.py says more
         self._prog_types, self._xdp, self._closing = {}, {}, False
         self._rewriting, self._line_info = "", {}
         self._pid = os.getpid()
@@ -196,19 +195,19 @@ class BPF(bcc.BPF):
 
     def perf_buffer_poll(self, timeout=-1):
         """BCC's perf_buffer_poll; raises what a callback raised, and ends a second after the timeout (ms)."""
-        self.calls.polled(self, lambda: super(BPF, self).perf_buffer_poll(timeout), timeout)
+        bcc_maps.polled(self, lambda: super(BPF, self).perf_buffer_poll(timeout), timeout)
 
     def perf_buffer_consume(self):
         """BCC's perf_buffer_consume; raises what a callback raised."""
-        self.calls.polled(self, super().perf_buffer_consume, 0)
+        bcc_maps.polled(self, super().perf_buffer_consume, 0)
 
     def ring_buffer_poll(self, timeout=-1):
         """BCC's ring_buffer_poll; raises what a callback raised, and leaves the later events in the ring."""
-        self.calls.polled(self, lambda: super(BPF, self).ring_buffer_poll(timeout), float("inf"))
+        bcc_maps.polled(self, lambda: super(BPF, self).ring_buffer_poll(timeout))
 
     def ring_buffer_consume(self):
         """BCC's ring_buffer_consume; raises what a callback raised, and leaves the later events in the ring."""
-        self.calls.polled(self, super().ring_buffer_consume, float("inf"))
+        bcc_maps.polled(self, super().ring_buffer_consume)
 
     def attach_kprobe(self, *args, **kwargs):
         """BCC's attach_kprobe; raises AttachError with the kernel's words."""

@@ -13,6 +13,11 @@ from .kernel.syscalls import bpf
 _PACKET = 64  # bytes, all zero: what a socket filter is given to look at
 
 
+def loaded(b, fn_name):
+    """The function ``fn_name``, loaded as a socket filter unless it is loaded already; raises VerifierError."""
+    return b.funcs.get(fn_name.encode()) or b.load_func(fn_name, bcc.BPF.SOCKET_FILTER)
+
+
 def fire(b, fn_name, times=1, cpu=None):
     """Run the function ``fn_name`` of the program ``b`` so many times, with BPF_PROG_TEST_RUN; -> ns a run.
 
@@ -25,8 +30,7 @@ def fire(b, fn_name, times=1, cpu=None):
     """
     if times < 1:
         raise ValueError(f"times is how often the program runs, at least 1, not {times}")
-    name = fn_name.encode()
-    function = b.funcs.get(name) or b.load_func(fn_name, bcc.BPF.SOCKET_FILTER)
+    function = loaded(b, fn_name)
     packet = ct.create_string_buffer(_PACKET)
     allowed = os.sched_getaffinity(0)
     if cpu is not None and cpu not in allowed:

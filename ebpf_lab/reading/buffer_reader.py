@@ -1,17 +1,19 @@
 """BufferReader: reads a perf or ring buffer of a program, for recordings and views."""
 
 import ctypes as ct
-import functools
+import math
 import platform
-import select
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from bcc import table as bcc_table
 from bcc.libbcc import lib
 from bcc.table import _RINGBUF_CB_TYPE
 
-from ..bcc_maps import claim, event_class
+from ..bcc_maps import claim, event_class, release
+from ..bpf import BPF
 from ..diagnostics.errors import MapError
 from .columns import dtype_of
 from .perfbuf import PerfBuffers
@@ -20,118 +22,129 @@ from .ringbuf import Ring
 from .unpack import RAW, cut_out
 
 BUFFERS = (bcc_table.PerfEventArray, bcc_table.RingBuf)
-_REST = 0.005  # seconds between two reads: each time that a reader has caught up, waking it costs the program time
+_TICK = 0.01  # seconds between two reads at a pace of more than one record per PERIOD
 _COMMIT = 0.01  # seconds that a reserved record may take to be committed
 
 
 class BufferReader(Reader):
-    """The reader of one buffer; buffer_of() gives it. Feeds sinks (records, lost, misfits).
+    """The reader of one buffer; buffer_of() gives it. Feeds sinks (records, lost, how many of the wrong size).
 
-    Records are a structured array; ``lost`` counts events, and is None where nobody counts them;
-    ``misfits`` are records of another size than the struct, which were cut or filled with zeros.
+    Records are a structured array; ``lost`` counts events, and is None where nobody counts them. A record of
+    another size than the struct was cut, or filled with zeros.
     """
 
     name = "buffer"
 
-    def __init__(self, table):
+    def __init__(self, table: Any) -> None:
         super().__init__()
-        self.table, self.paced = table, False  # paced: somebody else says when to read, and how much
-        fields = event_class(table)._fields_
-        self.dtype = dtype_of(event_class(table)) if fields else RAW
-        self._source, self._lost = None, None
+        self.table = table
+        self.dtype = dtype_of(event_class(table)) if event_class(table)._fields_ else RAW
+        self._source: PerfBuffers | RingSource | None = None
+        self._lost: int | None = None
+        self._pace, self._budget, self._since = math.inf, 0.0, 0.0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "record(), watch() or draw()"
 
-    def step(self, count):
-        """Take ``count`` records out of a ring buffer, or as many as there are, and feed them to the sinks."""
-        with self._lock:
-            closed = self._source is None
-            self._open()
-            records, misfits = self._source.take(count)
-            if records is not None:
-                self._feed(records, self._lost_since(), misfits)
-            if closed and not self._thread:
-                self._idle()
-            return 0 if records is None else len(records)
+    @property
+    def pace(self) -> float:
+        """Records a second that its thread reads from a ring buffer; inf, the default: each as soon as it comes."""
+        return self._pace
 
-    def end(self, bpf):
-        """Stop, tell the sinks, and free what is held. May be called twice."""
-        super().end(bpf)
+    @pace.setter
+    def pace(self, rate: float) -> None:
         with self._lock:
-            self._idle()
+            self._pace, self._budget, self._since = rate, 0.0, time.monotonic()
+            self._patience = PERIOD if rate <= 1 / PERIOD or rate == math.inf else _TICK
+            self._interrupt_wait()
+
+    def read_some(self, count: int) -> int:
+        """Read ``count`` records of a ring buffer, or as many as there are, for its sinks; -> how many it were."""
+        with self._lock:
+            records, wrong_size = self._source.take(count)
+            if records is None:
+                return 0
+            self._feed(records, self._lost_since(), wrong_size)
+            return len(records)
 
     @property
-    def counted(self):
+    def counted(self) -> bool:
         """Whether somebody counts lost events."""
         return not isinstance(self.table, bcc_table.RingBuf) or lost_of(self.table.bpf) is not None
 
-    def lost(self):
-        """How many events were lost until now, as the kernel or the program counts; None where neither does."""
-        return self._source.lost() if isinstance(self._source, PerfBuffers) else lost_of(self.table.bpf)
-
-    def _open(self):
-        if self._source is None:
-            claim(self.table, self)
+    def _open(self) -> None:
+        claim(self.table, self)
+        try:
             self._source = _source_of(self.table, self.dtype)
-            self._lost = self.lost()
+            self._lost = self._count_lost()
+        except BaseException:
+            release(self.table)
+            raise
 
-    def _idle(self):
-        if self._source is not None and not self.paced:  # whoever paces it still holds the buffer
-            self._source.close()
-            self._source = None
-            self.table.bpf.readers.pop(self.table.map_fd, None)
+    def _close(self) -> None:
+        self._source.close()
+        self._source = None
+        release(self.table)
 
-    def _batches(self, until):
+    def _files(self) -> list[int]:
+        return self._source.files if self._source and self._pace == math.inf else []
+
+    def _batches(self, until: int) -> Iterator[tuple[np.ndarray, int | None, int]]:
         if isinstance(self._source, PerfBuffers):
-            records, misfits = self._source.take()
-            yield records, self._lost_since(), misfits
+            records, wrong_size = self._source.take()
+            yield records, self._lost_since(), wrong_size
             return
         end = self._source.positions()[1]
         deadline = time.monotonic() + _COMMIT
         while self._source.positions()[0] < end and time.monotonic() < deadline:
-            records, misfits = self._source.take()
+            records, wrong_size = self._source.take()
             if records is not None:
-                yield records, 0 if self._lost is not None else None, misfits
+                yield records, 0 if self._lost is not None else None, wrong_size
                 deadline = time.monotonic() + _COMMIT
         yield np.empty(0, self.dtype), self._lost_since(), 0
 
-    def _lost_since(self):
+    def _read_in_thread(self) -> None:
+        if self._pace == math.inf:
+            self.read()
+            return
+        now = time.monotonic()
+        at, end = self._source.positions()
+        self._budget += self._pace * (now - self._since)
+        self._budget = min(
+            self._budget, self._pace if at < end else 1
+        )  # what a second allows, or one to begin with
+        self._since = now
+        if self._budget >= 1:
+            self._budget -= self._read_paced(int(self._budget))
+        self._feed(np.empty(0, self.dtype), self._lost_since(), 0)  # losses go on while nothing is read
+
+    def _read_paced(self, count: int) -> int:
+        """Read so many records, also where they are of different sizes or discarded; -> how many of the budget it took."""
+        left, before = count, -1
+        at, end = self._source.positions()
+        while left and before != at < end:  # it stays where the next record is not committed yet
+            left -= self.read_some(left) or 1
+            before, at = at, self._source.positions()[0]
+        return count - left
+
+    def _lost_since(self) -> int | None:
         """How many were lost since this was last asked."""
         if self._lost is None:
             return None
-        before, self._lost = self._lost, self.lost()
+        before, self._lost = self._lost, self._count_lost()
         return self._lost - before
 
-    def _read_in_thread(self):
-        if not self.paced:
-            self.read()
-        else:
-            self._feed(np.empty(0, self.dtype), self._lost_since(), 0)  # so that views go on
-
-    def _wait(self):
-        self._wake.wait(PERIOD if self.paced else _REST)
-        if self._wake.is_set() or self.paced:
-            return
-        poll = select.poll()
-        with self._lock:
-            for fd in self._source.files if self._source else ():
-                poll.register(fd, select.POLLIN)
-        poll.poll(PERIOD * 1000)
+    def _count_lost(self) -> int | None:
+        return self._source.lost() if isinstance(self._source, PerfBuffers) else lost_of(self.table.bpf)
 
 
-def buffer_of(table):
-    """The BufferReader of a perf or ring buffer, made at the first call; BusyError where a callback reads it."""
-    bpf = table.bpf
-    reader = bpf.readers.get(table.map_fd)
-    if not isinstance(reader, BufferReader):
-        reader = BufferReader(table)
-        claim(table, reader)
-        bpf.at_close.append(functools.partial(reader.end, bpf))
-    return reader
+def buffer_of(table: Any) -> BufferReader:
+    """The BufferReader of a perf or ring buffer, made at the first call; UnloadedError for an unloaded program."""
+    table.bpf.check_loaded()
+    return table.bpf.own(("buffer", table.map_fd), lambda: BufferReader(table))
 
 
-def lost_of(bpf):
+def lost_of(bpf: BPF) -> int | None:
     """What a program counted in its map ``lost``, slot 0 of an array or per-CPU array; None without such a map."""
     try:
         table = bpf["lost"]
@@ -146,8 +159,8 @@ def lost_of(bpf):
     return int(value.value if hasattr(value, "value") else sum(value))
 
 
-def _source_of(table, dtype):
-    ordered = platform.machine() == "x86_64"  # loads in the order of the program, which Ring relies on
+def _source_of(table: Any, dtype: np.dtype) -> "PerfBuffers | RingSource":
+    ordered = platform.machine() == "x86_64"  # loads happen in the order of the program, which Ring relies on
     if isinstance(table, bcc_table.RingBuf):
         return RingSource(table, dtype) if ordered else RingByCallback(table, dtype)
     return PerfBuffers(table, dtype)
@@ -156,25 +169,26 @@ def _source_of(table, dtype):
 class RingSource(Ring):
     """A ring buffer read from its memory."""
 
-    def __init__(self, table, dtype):
+    def __init__(self, table: Any, dtype: np.dtype) -> None:
         super().__init__(table.map_fd)
         self._dtype, self.files = dtype, [table.map_fd]
 
-    def take(self, count=None):
+    def take(self, count: int | None = None) -> tuple[np.ndarray | None, int | None]:
         """Ring.take(), with the dtype of this buffer."""
         return super().take(self._dtype, count)
 
 
 class RingByCallback(RingSource):
-    """A ring buffer read with BCC's callback, an event at a time: right on each CPU, and slow."""
+    """A ring buffer read with BCC's callback, one event at a time: right on each CPU, and slow."""
 
-    def __init__(self, table, dtype):
+    def __init__(self, table: Any, dtype: np.dtype) -> None:
         super().__init__(table, dtype)
-        self._got, self._most = [], 0
+        self._got: list[bytes] = []
+        self._most = 0
         self._callback = _RINGBUF_CB_TYPE(self._take_one)
         self._manager = lib.bpf_new_ringbuf(table.map_fd, self._callback, None)
 
-    def take(self, count=None):
+    def take(self, count: int | None = None) -> tuple[np.ndarray | None, int | None]:
         """The same as from the ring's memory."""
         self._got, self._most = [], count or 1 << 16
         lib.bpf_consume_ringbuf(self._manager)
@@ -184,11 +198,11 @@ class RingByCallback(RingSource):
         starts = np.cumsum([0, *lengths[:-1]])
         return cut_out(np.frombuffer(b"".join(self._got), np.uint8), starts, lengths, self._dtype)
 
-    def close(self):
-        """Free it all."""
+    def close(self) -> None:
+        """Free the manager, and unmap the ring."""
         lib.bpf_free_ringbuf(self._manager)
         super().close()
 
-    def _take_one(self, _, data, size):
+    def _take_one(self, _: Any, data: int, size: int) -> int:
         self._got.append(ct.string_at(data, size))
-        return -1 if len(self._got) == self._most else 0  # libbpf stops there, the record taken
+        return -1 if len(self._got) == self._most else 0  # at -1 libbpf stops, with this record consumed

@@ -1,13 +1,15 @@
 """PerfBuffers: a perf buffer for each CPU, as BCC's open_perf_buffer() makes them, read by ourselves.
 
 BCC's reader learns of lost events only with the next event that is written. Read
-from the perf event itself (PERFuapi.PERF_FORMAT_LOST), the kernel's count is exact at any time.
+from the perf event itself (PERF_FORMAT_LOST), the kernel's count is exact at any time.
 """
 
 import ctypes as ct
 import errno
 import mmap
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from bcc.libbcc import lib
@@ -21,10 +23,11 @@ _HEAD, _TAIL = uapi.DATA_HEAD // 8, uapi.DATA_TAIL // 8  # as u64
 
 
 class PerfBuffers:
-    """The perf buffers of a BPF_PERF_OUTPUT map, one a CPU; close() takes them out of the map."""
+    """The perf buffers of a BPF_PERF_OUTPUT map, one per CPU; close() takes them out of the map."""
 
-    def __init__(self, table, dtype):
-        self._table, self._dtype, self._cpus = table, dtype, {}
+    def __init__(self, table: Any, dtype: np.dtype) -> None:
+        self._table, self._dtype = table, dtype
+        self._cpus: dict[int, _OneCpu] = {}
         try:
             for cpu in get_online_cpus():
                 self._cpus[cpu] = _OneCpu(cpu)
@@ -34,12 +37,12 @@ class PerfBuffers:
             raise
 
     @property
-    def files(self):
+    def files(self) -> list[int]:
         """File descriptors to wait at."""
         return [cpu.fd for cpu in self._cpus.values()]
 
-    def take(self):
-        """Take out what each CPU has -> (records, how many were of another size than the struct)."""
+    def take(self) -> tuple[np.ndarray, int]:
+        """Take out what each CPU has -> (records, how many were of the wrong size)."""
         heads = [cpu.head() for cpu in self._cpus.values()]
         _fence()
         data = [cpu.data(head) for cpu, head in zip(self._cpus.values(), heads, strict=True)]
@@ -51,16 +54,16 @@ class PerfBuffers:
             _samples(block, base, starts, lengths)
             base += len(block)
         item = self._dtype.itemsize
-        # The kernel pads data and its u32 of size to 8 bytes, together; the length says nothing of that.
+        # The kernel pads the data and the u32 before it, together, to 8 bytes. The length includes the padding.
         exact, padded = item, (item + 4 + 7) // 8 * 8 - 4
         lengths = [exact if length == padded else length for length in lengths]
         return cut_out(np.concatenate(data), starts, lengths, self._dtype)
 
-    def lost(self):
+    def lost(self) -> int:
         """How many events were lost since the buffers were opened, as the kernel counts."""
         return sum(cpu.lost() for cpu in self._cpus.values())
 
-    def close(self):
+    def close(self) -> None:
         """Take the buffers out of the map and free them. May be called twice."""
         for number, cpu in self._cpus.items():
             lib.bpf_delete_elem(self._table.map_fd, ct.byref(self._table.Key(number)))
@@ -69,12 +72,12 @@ class PerfBuffers:
 
 
 class _OneCpu:
-    def __init__(self, cpu):
+    def __init__(self, cpu: int) -> None:
         self._counted = True
         try:
             self.fd = _open(cpu, uapi.PERF_FORMAT_LOST)
         except OSError as e:
-            if e.errno != errno.EINVAL:  # a kernel before 6.0 doesn't know that format
+            if e.errno != errno.EINVAL:  # kernels before 6.0 reject that format
                 raise
             self._counted, self.fd = False, _open(cpu, 0)
         self._lost_records = 0
@@ -87,10 +90,10 @@ class _OneCpu:
         self._words = np.frombuffer(self._map, np.uint64, page // 8)
         self._data = np.frombuffer(self._map, np.uint8, PAGES * page, page)
 
-    def head(self):
+    def head(self) -> int:
         return int(self._words[_HEAD])
 
-    def data(self, head):
+    def data(self, head: int) -> np.ndarray:
         """A copy of what was written up to ``head`` and not read yet."""
         start = int(self._words[_TAIL]) % len(self._data)
         end = start + head - int(self._words[_TAIL])
@@ -99,21 +102,22 @@ class _OneCpu:
             self._lost_records += _lost_in(block)
         return block
 
-    def free(self, head):
+    def free(self, head: int) -> None:
+        """Let the kernel write there again."""
         self._words[_TAIL] = head
 
-    def lost(self):
+    def lost(self) -> int:
         if not self._counted:
             return self._lost_records
         return int(np.frombuffer(os.read(self.fd, 16), np.uint64)[1])  # struct read_format: value, lost
 
-    def close(self):
+    def close(self) -> None:
         del self._words, self._data
         self._map.close()
         os.close(self.fd)
 
 
-def _records(block):
+def _records(block: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """Walk over perf records: (type, offset, size) of each; struct perf_event_header is u32, u16, u16."""
     words = memoryview(block).cast("I") if len(block) else []
     offset = 0
@@ -123,7 +127,7 @@ def _records(block):
         offset += size
 
 
-def _samples(block, base, starts, lengths):
+def _samples(block: np.ndarray, base: int, starts: list[int], lengths: list[int]) -> None:
     """Add where the data of each sample starts and how long it is: after the header comes its u32 of size."""
     for kind, offset, size in _records(block):
         if kind == uapi.PERF_RECORD_SAMPLE:
@@ -131,7 +135,7 @@ def _samples(block, base, starts, lengths):
             lengths.append(size - 12)
 
 
-def _lost_in(block):
+def _lost_in(block: np.ndarray) -> int:
     """Add up the PERF_RECORD_LOST: header, u64 id, u64 lost."""
     return sum(
         int(block[at + 16 : at + 24].view(np.uint64)[0])
@@ -140,13 +144,13 @@ def _lost_in(block):
     )
 
 
-def _fence():
-    """Memory accesses before this call happen before those after it; on x86_64, for ours, they do anyway."""
+def _fence() -> None:
+    """Memory accesses before this call happen before those after it. On x86_64 loads and stores here are ordered anyway."""
     if uapi.MACHINE != "x86_64":
         syscalls.call(uapi.NR_MEMBARRIER, uapi.MEMBARRIER_CMD_GLOBAL, 0, 0)
 
 
-def _open(cpu, read_format):
+def _open(cpu: int, read_format: int) -> int:
     attr = uapi.PerfEventAttr(
         type=uapi.PERF_TYPE_SOFTWARE,
         size=ct.sizeof(uapi.PerfEventAttr),

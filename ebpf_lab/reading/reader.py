@@ -1,86 +1,172 @@
-"""Reader: one thread that reads one source of events, for all who want to know."""
+"""Reader: a thread that reads one source of events, and hands them to recordings and views."""
 
+import os
+import select
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any, Protocol
 
-PERIOD = 0.1  # seconds between two reads, and so between two updates of a screen
+PERIOD = 0.1  # seconds that a reader waits for events at most, and between two updates of a screen at least
+REST = 0.005  # seconds between two reads: each time that a reader has caught up, waking it costs the program time
+
+
+class Sink(Protocol):
+    """Who listens to a Reader: a recording or a view."""
+
+    def feed(self, items: Any, lost: int | None, /) -> None:
+        """Called with what one read gave, and how many items were lost before it."""
+
+    def end(self, why: str, error: Exception | None = None) -> None:
+        """Called when nothing more will come; ``error`` is what ended it early."""
 
 
 class Reader:
-    """Reads one source and feeds sinks: recordings and views, each with a program that it belongs to.
+    """Reads one source for all its sinks. The thread lives while there are sinks.
 
-    A sink has two methods: ``feed(items, lost, ...)``, called with what one read gave,
-    and ``end(why)``, called when the program is unloaded. What a source needs is in
-    a subclass: ``_open``, ``_batches`` (what feed() is called with, up to what is there
-    at that moment), ``_wait`` and ``_idle`` (nobody listens any more).
+    A subclass says how: ``_open()`` before the first sink is fed, ``_close()`` after the last one,
+    ``_files()`` to wait at, and ``_batches(until)``, which yields what feed() is called with, until all
+    that was made before ``until`` (ns of CLOCK_MONOTONIC) has been read.
     """
 
     name = "reader"  # of the thread
 
-    def __init__(self):
-        self._sinks = {}  # sink -> its program
+    def __init__(self) -> None:
+        self._sinks: list[Sink] = []
         self._lock = threading.RLock()  # one read at a time, and sinks that don't change meanwhile
-        self._wake, self._thread = threading.Event(), None
+        self._thread: threading.Thread | None = None
+        self._wake = -1  # an eventfd that ends the thread's wait
+        self._patience = PERIOD
 
-    def add(self, sink, bpf):
-        """Feed ``sink``, for the program ``bpf``, all that is made from now on."""
+    def add(self, sink: Sink, skip_older: bool = True) -> None:
+        """Feed ``sink`` all that is made from now on. What is older goes to the sinks that were there, or to nobody."""
         with self._lock:
             if not self._thread:
                 self._open()
-            self.read()  # what is older goes to the sinks that were there, or to nobody
+            if skip_older:
+                self.read()
+            self._sinks.append(sink)
             if not self._thread:
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-                self._thread.start()
-            self._sinks[sink] = bpf
+                self._wake = os.eventfd(0)
+                run = threading.Thread(target=self._run, args=[self._wake], name=self.name, daemon=True)
+                self._thread = run
+                run.start()
 
-    def remove(self, sink):
-        """Feed ``sink`` everything made until now, then nothing more."""
+    def remove(self, sink: Sink) -> None:
+        """Feed ``sink`` everything made until now, then nothing more. Nothing happens where it is no sink."""
+        thread = None
         with self._lock:
             if sink in self._sinks:
-                self.read()
-                del self._sinks[sink]
-                self._wake.set()
-
-    def end(self, bpf):
-        """Stop feeding the sinks of a program that is being unloaded, and tell them. May be called twice."""
-        with self._lock:
-            for sink in [sink for sink, program in self._sinks.items() if program is bpf]:
-                self.remove(sink)
-                sink.end("the program was unloaded")
-            thread = self._thread
-            idle = not self._sinks
-        if thread and idle:
+                try:
+                    self.read()
+                finally:
+                    self._sinks = [other for other in self._sinks if other is not sink]
+                    thread = self._stop_if_idle()
+        if thread and thread is not threading.current_thread():
             thread.join()
 
-    def read(self):
+    def finish(self, sink: Sink) -> None:
+        """Feed ``sink`` everything made until now, and end it, because its program is being unloaded."""
+        error = None
+        try:
+            self.remove(sink)
+        except Exception as e:  # the program is unloaded all the same
+            error = e
+        sink.end("the program was unloaded", error)
+
+    def close(self) -> None:
+        """Finish all sinks. May be called twice."""
+        for sink in list(self._sinks):
+            self.finish(sink)
+
+    def read(self) -> None:
         """Feed the sinks all that was made before this call."""
         with self._lock:
             for batch in self._batches(time.monotonic_ns()):
                 self._feed(*batch)
 
-    def _feed(self, *batch):
+    def _feed(self, *batch: Any) -> None:
         for sink in list(self._sinks):
             sink.feed(*batch)
 
-    def _run(self):
-        while True:
-            self._wait()
-            with self._lock:
-                self._wake.clear()
-                try:
-                    if self._sinks:
+    def _run(self, wake: int) -> None:
+        with open(wake, "rb"):  # closed with the thread
+            while True:
+                self._wait(wake)
+                with self._lock:
+                    if self._thread is not threading.current_thread():
+                        return
+                    try:
                         self._read_in_thread()
-                        continue
-                except Exception as e:  # nobody would see it in this thread: tell those who wait
-                    for sink in self._sinks:
-                        sink.end(f"the reader failed: {type(e).__name__}: {e}")
-                    self._sinks = {}
-                self._thread = None
-                self._idle()
-                return
+                    except Exception as e:  # nobody would see it in this thread
+                        self._fail(e)
 
-    def _read_in_thread(self):
+    def _read_in_thread(self) -> None:
         self.read()
 
-    def _wait(self):
-        self._wake.wait(PERIOD)
+    def _wait(self, wake: int) -> None:
+        """Rest, then wait for something to read, but no longer than ``_patience``. A write to ``wake`` ends both."""
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        if not poll.poll(1000 * REST):
+            with self._lock:
+                for fd in self._files():
+                    poll.register(fd, select.POLLIN)
+            if wake not in dict(poll.poll(1000 * self._patience)):
+                return
+        os.eventfd_read(wake)
+
+    def _fail(self, error: Exception) -> None:
+        """End all sinks because of ``error``."""
+        sinks, self._sinks = self._sinks, []
+        self._stop_if_idle()
+        for sink in sinks:
+            sink.end(f"the reader failed: {type(error).__name__}: {error}", error)
+
+    def _stop_if_idle(self) -> threading.Thread | None:
+        """Without sinks, close the source and let the thread end; -> that thread."""
+        if self._sinks:
+            return None
+        self._interrupt_wait()
+        thread, self._thread = self._thread, None
+        self._close()
+        return thread
+
+    def _interrupt_wait(self) -> None:
+        if self._thread:
+            os.eventfd_write(self._wake, 1)
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def _files(self) -> list[int]:
+        raise NotImplementedError
+
+    def _batches(self, until: int) -> Iterator[tuple[Any, ...]]:
+        raise NotImplementedError
+
+
+class Share:
+    """One program's share in a reader of several programs: it is closed without ending the others' sinks."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._sinks = reader, list[Sink]()
+
+    def add(self, sink: Sink) -> None:
+        """As Reader.add()."""
+        self._reader.add(sink)
+        self._sinks.append(sink)
+
+    def remove(self, sink: Sink) -> None:
+        """As Reader.remove()."""
+        self._sinks = [other for other in self._sinks if other is not sink]
+        self._reader.remove(sink)
+
+    def close(self) -> None:
+        """As Reader.close(), for the sinks of this program."""
+        for sink in self._sinks:
+            self._reader.finish(sink)
+        self._sinks = []

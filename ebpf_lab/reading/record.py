@@ -1,13 +1,17 @@
-"""record: what a program says while a block of code runs, as a DataFrame."""
+"""record: what a program prints or sends while a block of code runs, as a DataFrame."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..bpf import BPF
+from ..diagnostics.errors import LabError
 from .buffer_reader import BUFFERS, buffer_of
 from .columns import columns
-from .trace_pipe import pipe_of
+from .trace_pipe import Line, pipe_of
 from .unpack import Store
 
 CAP = 1_000_000  # trace lines that one recording holds; later ones count as lost
@@ -17,62 +21,65 @@ CAP_BYTES = 1 << 30  # the same for the records of a perf or ring buffer
 class Recording:
     """What a record() block got: the trace lines of a program. Grows while the block runs."""
 
-    what = "lines"
+    unit = "lines"
 
-    def __init__(self):
-        self.lines, self._lost, self._ended = [], 0, ""
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._lost: int | None = 0
+        self._ended = ""
+        self.error: Exception | None = None  # what made the reader fail
 
-    def feed(self, lines, lost):
-        """Take more lines; the sink's side of a reader thread."""
+    def feed(self, lines: list[Line], lost: int) -> None:
+        """Take more lines; the reader thread calls it."""
         room = CAP - len(self.lines)
         self.lines += lines[:room]
         self._lost += lost + max(0, len(lines) - room)
 
-    def end(self, why):
+    def end(self, why: str, error: Exception | None = None) -> None:
         """No more will come."""
-        self._ended = why
+        self._ended, self.error = why, error
 
     @property
-    def lost(self):
+    def lost(self) -> int | None:
         """How many are missing: overwritten, or not written, before they were read. None where nobody counts."""
         return self._lost
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.lines)
 
-    def frame(self):
-        """A row a line. Columns: time (Int64, ns of CLOCK_MONOTONIC), comm, pid, cpu (Int64), message.
+    def frame(self) -> pd.DataFrame:
+        """One row per line. Columns: time (Int64, ns of CLOCK_MONOTONIC), comm, pid, cpu (Int64), message.
 
         A line that does not parse keeps its text in ``message`` and has <NA> elsewhere.
         """
         dtypes = {"time": "Int64", "comm": "string", "pid": "Int64", "cpu": "Int64", "message": "string"}
         return pd.DataFrame(self.lines, columns=list(dtypes)).astype(dtypes)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lost = "losses not counted" if self.lost is None else f"{self.lost} lost"
         ended = f"; ended early: {self._ended}" if self._ended else ""
-        return f"<{len(self)} {self.what} recorded, {lost}{self._odd()}{ended}>"
+        return f"<{len(self)} {self.unit} recorded, {lost}{self._remark()}{ended}>"
 
-    def _odd(self):
+    def _remark(self) -> str:
         return ""
 
 
 class BufferRecording(Recording):
     """The same for the events of a perf or ring buffer.
 
-    ``misfits`` counts records of another size than the event's struct; they were cut, or filled with zeros.
+    ``wrong_size`` counts records of another size than the event's struct; they were cut, or filled with zeros.
     """
 
-    what = "events"
+    unit = "events"
 
-    def __init__(self, dtype, counted):
+    def __init__(self, dtype: np.dtype, counted: bool) -> None:
         super().__init__()
-        self._store, self.misfits = Store(dtype, CAP_BYTES), 0
+        self._store, self.wrong_size = Store(dtype, CAP_BYTES), 0
         self._lost = 0 if counted else None
 
-    def feed(self, records, lost, misfits):
-        """Take more records, a structured array."""
-        self.misfits += misfits
+    def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:
+        """Take more records, a structured array; the reader thread calls it."""
+        self.wrong_size += wrong_size
         kept = records[: CAP_BYTES // records.itemsize - len(self)]
         if lost is not None:
             self._lost += lost
@@ -80,15 +87,15 @@ class BufferRecording(Recording):
             self._lost = (self._lost or 0) + len(records) - len(kept)
         self._store.add(kept)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._store)
 
-    def array(self):
+    def array(self) -> np.ndarray:
         """The events as a structured numpy array, with the memory layout of the C struct."""
         return self._store.array()
 
-    def frame(self):
-        """A row an event, in the order they came; a column a field of the C struct, with its dtype.
+    def frame(self) -> pd.DataFrame:
+        """One row per event, in the order they came; one column per field of the C struct, with its dtype.
 
         Char arrays are text, as a category. Where BCC can't tell the struct there is one column, ``data``, of bytes.
         """
@@ -98,12 +105,12 @@ class BufferRecording(Recording):
         }
         return pd.DataFrame(found, copy=False)
 
-    def _odd(self):
-        return f", {self.misfits} of another size than the struct" if self.misfits else ""
+    def _remark(self) -> str:
+        return f", {self.wrong_size} of another size than the struct" if self.wrong_size else ""
 
 
 @contextlib.contextmanager
-def record(source):
+def record(source: Any) -> Iterator[Recording]:
     """Record events made while the block runs: ``with record(b["output"]) as events: ...``.
 
     ``source`` is a perf or ring buffer, or a program, for the lines of its trace pipe (those of every
@@ -114,12 +121,13 @@ def record(source):
 
     Raises TypeError for what is no source of events, UnloadedError for a program
     that is not in the kernel, BusyError for a buffer that a callback reads already, or where
-    only the shared trace pipe can be had and somebody else reads it.
+    only the shared trace pipe can be had and somebody else reads it. At the block's end it raises LabError
+    where reading failed early.
     """
     if isinstance(source, BPF):
-        reader, program, recording = pipe_of(source), source, Recording()
+        reader, recording = pipe_of(source), Recording()
     elif isinstance(source, BUFFERS):
-        reader, program = buffer_of(source), source.bpf
+        reader = buffer_of(source)
         recording = BufferRecording(reader.dtype, reader.counted)
     else:
         raise TypeError(
@@ -127,7 +135,9 @@ def record(source):
             f'record(b["output"]). {type(source).__name__} is none; what a map holds, to_frame() reads.'
         )
     try:
-        reader.add(recording, program)
+        reader.add(recording)
         yield recording
     finally:
         reader.remove(recording)
+    if recording.error:
+        raise LabError(f"The recording ended early: {recording._ended}.") from recording.error

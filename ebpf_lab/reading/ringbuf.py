@@ -17,7 +17,7 @@ from .unpack import cut_out, fitted
 
 BUSY, DISCARDED, HEADER = uapi.RINGBUF_BUSY_BIT, uapi.RINGBUF_DISCARD_BIT, uapi.RINGBUF_HDR_SZ
 _WALKED = 1 << 16  # records of mixed sizes looked at in one go
-_TAKEN = 1 << 20  # bytes taken in one go: in the CPU's cache from the look at the headers to the copy
+_TAKEN = 1 << 20  # bytes taken in one go, so that they stay in the CPU's cache from the headers to the copy
 
 
 class Header(NamedTuple):
@@ -29,6 +29,24 @@ class Header(NamedTuple):
     discarded: bool  # to be skipped by the reader
 
 
+class Look(NamedTuple):
+    """The ring at one moment."""
+
+    reader: int  # the consumer's position, in bytes since the ring was made
+    writer: int  # the producer's
+    headers: list[Header]  # of the records between them; none where they passed too fast to be read
+
+    @property
+    def known(self) -> bool:
+        """Whether the headers could be read."""
+        return bool(self.headers) == (self.reader < self.writer)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it stays as it is until a position moves."""
+        return self.known and not any(header.busy for header in self.headers)
+
+
 class Ring:
     """The memory of the ring buffer whose map has the file descriptor ``fd``.
 
@@ -36,7 +54,7 @@ class Ring:
     and only for one reader at a time.
     """
 
-    def __init__(self, fd):
+    def __init__(self, fd: int) -> None:
         self.size = _max_entries(fd)
         page = mmap.PAGESIZE
         self._maps = [
@@ -49,18 +67,18 @@ class Ring:
         self._words = self._data.view(np.uint32)
         self._heads = memoryview(self._data).cast("I")  # one element of it costs a third of numpy's
 
-    def close(self):
-        """Unmap."""
+    def close(self) -> None:
+        """Unmap the ring."""
         self._heads.release()
         del self._consumer, self._producer, self._data, self._words
         for mapped in self._maps:
             mapped.close()
 
-    def positions(self):
+    def positions(self) -> tuple[int, int]:
         """-> (the consumer's, the producer's), in bytes since the ring was made."""
         return int(self._consumer[0]), int(self._producer[0])
 
-    def headers(self, count):
+    def headers(self, count: int) -> list[Header]:
         """The headers of the next ``count`` records that were not read yet, or of fewer."""
         position, end = self.positions()
         found = []
@@ -71,8 +89,19 @@ class Ring:
             position += stride(length)
         return found
 
-    def take(self, dtype, count=None):
-        """Take the next records out, ``count`` at most -> (records, how many didn't fit).
+    def look(self, most: int, earlier: Look | None = None) -> Look:
+        """The ring as it is now, with ``most`` headers at most; the ``earlier`` look where nothing has moved since."""
+        for _ in range(3):
+            reader, writer = self.positions()
+            if earlier and earlier.settled and earlier[:2] == (reader, writer):
+                return earlier
+            headers = self.headers(most)
+            if self.positions()[0] == reader:  # else what was looked at may be written over by now
+                return Look(reader, writer, [header for header in headers if header.position < writer])
+        return Look(max(reader, writer - self.size), writer, [])
+
+    def take(self, dtype: np.dtype, count: int | None = None) -> tuple[np.ndarray | None, int | None]:
+        """Take the next records out, ``count`` at most -> (records, how many were of the wrong size).
 
         Without ``count`` 1 MiB or a quarter of the ring at most. Both are None where
         the next record isn't there yet, or not committed.
@@ -102,7 +131,7 @@ class Ring:
         self._consumer[0] = start + run * step
         return taken
 
-    def _walk(self, dtype, position, end, count):
+    def _walk(self, dtype: np.dtype, position: int, end: int, count: int) -> tuple[np.ndarray, int]:
         """The same one header after the other, for records of different sizes."""
         starts, lengths, seen = [], [], 0
         while position < end and seen < count:
@@ -119,16 +148,16 @@ class Ring:
         self._consumer[0] = position
         return taken
 
-    def _head(self, position):
+    def _head(self, position: int) -> int:
         return self._heads[position % self.size // 4]
 
 
-def stride(length):
+def stride(length: int) -> int:
     """Bytes that a record with ``length`` bytes of data takes in the ring."""
     return HEADER + (length + 7) // 8 * 8
 
 
-def _max_entries(fd):
-    """The ring's size in bytes; from procfs, since bpf(2) is not known here for every CPU."""
+def _max_entries(fd: int) -> int:
+    """The ring's size in bytes; from procfs, because uapi.py doesn't know the number of bpf(2) for every CPU."""
     with open(f"/proc/self/fdinfo/{fd}") as info:
         return next(int(line.split()[1]) for line in info if line.startswith("max_entries:"))

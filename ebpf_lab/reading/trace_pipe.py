@@ -1,21 +1,21 @@
-"""The trace pipe: what bpf_trace_printk says, line by line."""
+"""The trace pipe: what bpf_trace_printk prints, line by line."""
 
 import contextlib
 import errno
-import functools
 import os
 import re
 import time
-import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..bpf import BPF
 from ..diagnostics.errors import BusyError, LabError
 from ..kernel import tracefs
-from .reader import Reader
+from .reader import Reader, Share
 
 # Line formats: kernel/trace/trace_output.c, trace_print_context() and trace.c, print_trace_line().
-# The name is padded to 16 bytes, so that blanks and dashes in it are no riddle.
+# The kernel pads the name to 16 bytes, so a name with blanks or dashes is not ambiguous.
 _START = re.compile(
     rb"^(?:(?P<comm>.{16})-(?P<pid>\d+) +(?:\([ \d-]+\) +)?\[(?P<cpu>\d+)\] (?:\S+ +)?"
     rb" *(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>\w+): |CPU:\d+ \[LOST (?P<lost>\d*) ?EVENTS\]\n?)",
@@ -24,7 +24,7 @@ _START = re.compile(
 
 
 class Line(NamedTuple):
-    """One line of the trace pipe; ``message`` is all of it, and the rest None, where it doesn't parse."""
+    """One line of the trace pipe; ``message`` is the whole line, and the rest None, where it doesn't parse."""
 
     time: int | None  # ns of CLOCK_MONOTONIC, to the microsecond; None on a pipe with another clock
     comm: str | None
@@ -33,8 +33,8 @@ class Line(NamedTuple):
     message: str
 
 
-def parse(text):
-    """-> (list of Line, number of lost events) of what one read of a trace pipe gave.
+def parse(text: bytes) -> tuple[list[Line], int]:
+    """What one read of a trace pipe gave -> (its lines, the number of lost events).
 
     A read always gives whole events. Lines without the kernel's usual beginning
     are the rest of a message with newlines in it, and stay with that message.
@@ -47,7 +47,7 @@ def parse(text):
     for start, after in zip(starts, [*starts[1:], None], strict=True):
         rest = text[start.end() : after.start() if after else len(text)].removesuffix(b"\n")
         if start["pid"] is None:
-            lost += int(start["lost"] or 1)  # '[LOST EVENTS]': the kernel itself can't tell how many
+            lost += int(start["lost"] or 1)  # '[LOST EVENTS]': the kernel can't tell how many either
             lines += [Line(None, None, None, None, _text(line)) for line in rest.splitlines() if line]
         elif start["event"] == b"bpf_trace_printk":
             when = int(start["seconds"]) * 1_000_000_000 + int(start["micros"]) * 1000
@@ -59,111 +59,109 @@ def parse(text):
     return lines, lost
 
 
-def _text(data):
+def _text(data: bytes) -> str:
     return data.decode(errors="backslashreplace")
 
 
 class TracePipe(Reader):
     """Reads a trace pipe; pipe_of() gives a program's. Feeds sinks (lines, how many are lost).
 
-    The lines are those of every program on the machine: the kernel has one
-    printk event for all. ``instance`` is the tracefs instance to read, our own,
-    which gets a copy of each line, and goes with its program; without one it is
-    the machine's shared pipe, which only one process should read.
+    The lines are those of every program on the machine: the kernel has one printk event for all.
+    ``instance`` is the tracefs instance to read. It belongs to one program, gets a copy of each line, and is
+    removed by close(). Without one it is the machine's shared pipe, which only one process can read.
     """
 
     name = "trace pipe"
 
-    def __init__(self, instance=None):
+    def __init__(self, instance: Path | None = None) -> None:
         super().__init__()
-        self._instance, self._folder, self._fd = instance, instance or tracefs.root(), None
+        self._instance, self._folder = instance, instance or tracefs.root()
+        self._fd: int | None = None
         self._monotonic = "[mono]" in (self._folder / "trace_clock").read_text()
 
-    @property
-    def private(self):
-        """Whether the lines come from an instance of our own."""
-        return self._instance is not None
-
-    def end(self, bpf):
-        """Stop, tell the sinks, and remove the instance of our own. May be called twice."""
-        super().end(bpf)
-        if self.private:
+    def close(self) -> None:
+        """Finish all sinks, and remove the instance of our own. May be called twice."""
+        super().close()
+        if self._instance:
             with self._lock:
-                self._close()
+                self._close_pipe()
                 with contextlib.suppress(OSError):
                     self._instance.rmdir()
 
-    def _open(self):
+    def _open(self) -> None:
         if self._fd is None:
             self._fd = _open_pipe(self._folder)
-        if self.private:
-            self._enable(1)
+        self._enable(1)
 
-    def _idle(self):
-        if self.private:
-            self._enable(0)
-        else:  # others on this machine may want to read
-            self._close()
+    def _close(self) -> None:
+        self._enable(0)
+        if not self._instance:  # others on this machine may want to read
+            self._close_pipe()
 
-    def _batches(self, until):
+    def _files(self) -> list[int]:
+        return [] if self._fd is None else [self._fd]
+
+    def _batches(self, until: int) -> Iterator[tuple[list[Line], int]]:
         more = True
         while more:
             lines, lost, more = self._read_some(until)
             yield lines, lost
 
-    def _read_some(self, until, size=1 << 20):
+    def _read_some(self, until: int, size: int = 1 << 20) -> tuple[list[Line], int, bool]:
         """About ``size`` bytes of the pipe -> (lines, lost, whether there is more from before ``until``)."""
         lines, lost, done = [], 0, 0
         while done < size:
             try:
-                text = os.read(self._fd, 1 << 16)
+                data = os.read(self._fd, 1 << 16)
             except BlockingIOError:
                 return lines, lost, False
-            if not text:
+            if not data:
                 return lines, lost, False
-            done += len(text)
-            new, dropped = parse(text)
+            done += len(data)
+            new, dropped = parse(data)
             lost += dropped
             if not self._monotonic:
                 new = [line._replace(time=None) for line in new]
             lines += new
-            if self._monotonic and new and (new[-1].time or 0) > until:  # a program can be faster than we are
+            if (
+                self._monotonic and new and (new[-1].time or 0) > until
+            ):  # a program can print faster than this reads
                 return lines, lost, False
         return lines, lost, self._monotonic or time.monotonic_ns() < until + 1_000_000_000
 
-    def _close(self):
+    def _close_pipe(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
-    def _enable(self, on):
-        (self._instance / "events/bpf_trace/bpf_trace_printk/enable").write_text(str(on))
+    def _enable(self, on: int) -> None:
+        if self._instance:
+            (self._instance / "events/bpf_trace/bpf_trace_printk/enable").write_text(str(on))
 
 
-_pipes = weakref.WeakKeyDictionary()  # program -> its TracePipe
-_shared = []  # the TracePipe of the machine's own pipe, once it was needed
+_shared: list[TracePipe] = []  # the reader of the machine's own pipe, once a program needed it
 
 
-def pipe_of(bpf):
-    """The TracePipe of a program, made at the first call."""
-    if bpf not in _pipes:
-        at_close = bpf.at_close  # UnloadedError for a program that is none any more
-        try:
-            pipe = TracePipe(tracefs.make_instance())
-        except OSError:
-            if not _shared:
-                _shared.append(TracePipe())
-            pipe = _shared[0]
-        at_close.append(functools.partial(pipe.end, bpf))
-        _pipes[bpf] = pipe
-    return _pipes[bpf]
+def pipe_of(bpf: BPF) -> TracePipe | Share:
+    """The reader of a program's trace lines, made at the first call; UnloadedError for an unloaded program."""
+    bpf.check_loaded()
+    return bpf.own("trace pipe", _make_pipe)
 
 
-def _open_pipe(folder):
+def _make_pipe() -> TracePipe | Share:
+    try:
+        return TracePipe(tracefs.make_instance())
+    except OSError:
+        if not _shared:
+            _shared.append(TracePipe())
+        return Share(_shared[0])
+
+
+def _open_pipe(folder: Path) -> int:
     try:
         return os.open(folder / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     except OSError as e:
-        if e.errno != errno.EBUSY:  # which Linux answers from 6.5 on; before, readers took each other's lines
+        if e.errno != errno.EBUSY:  # since Linux 6.5; before, two readers took each other's lines
             raise LabError(f"This process may not read {folder}/trace_pipe: {e.strerror}", fix=_OPEN) from e
         who = ", ".join(_readers(folder / "trace_pipe")) or "another process"
         raise BusyError(
@@ -175,7 +173,7 @@ def _open_pipe(folder):
 _OPEN = "open the lab with ./lab"
 
 
-def _readers(pipe):
+def _readers(pipe: Path) -> list[str]:
     """The processes that have ``pipe`` open, each as 'name (pid 1)'."""
     wanted, readers = os.stat(pipe), set()
     for link in Path("/proc").glob("[0-9]*/fd/*"):

@@ -1,7 +1,8 @@
-"""From the bytes of events to numpy arrays with a row an event."""
+"""From the bytes of events to numpy arrays with one row per event."""
 
 import contextlib
 import mmap
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ _STEP = 1 << 18  # bytes asked for in one go
 RAW = np.dtype([("data", object)])  # for events whose struct BCC can't tell: the bytes of each
 
 
-def fitted(rows, dtype):
+def fitted(rows: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
     """-> (a copy of ``rows``, a void array, as an array of ``dtype``; how many rows had another size).
 
     What is longer than the struct is cut, and what is shorter filled with zero bytes.
@@ -30,10 +31,12 @@ def fitted(rows, dtype):
     return records.view(dtype)[:, 0], len(rows)
 
 
-def cut_out(data, starts, lengths, dtype):
+def cut_out(
+    data: np.ndarray, starts: Sequence[int], lengths: Sequence[int], dtype: np.dtype
+) -> tuple[np.ndarray, int]:
     """The same for events that lie at the offsets ``starts`` of the bytes ``data``, each with its length."""
     starts, lengths = np.array(starts, np.int64), np.array(lengths, np.int64)
-    records, misfits = np.zeros(len(starts), dtype), 0
+    records, wrong_size = np.zeros(len(starts), dtype), 0
     for length in np.unique(lengths).tolist():
         these = lengths == length
         rows = (
@@ -42,14 +45,14 @@ def cut_out(data, starts, lengths, dtype):
             else starts[these].astype("V0")
         )
         records[these], count = fitted(rows, dtype)
-        misfits += count
-    return records, misfits
+        wrong_size += count
+    return records, wrong_size
 
 
 class Store:
     """Records in the order in which they came, in one piece of memory; ``most`` bytes at most."""
 
-    def __init__(self, dtype, most):
+    def __init__(self, dtype: np.dtype, most: int) -> None:
         self._size, self._ready = 0, 0  # records, and bytes of memory that was asked for
         self._memory, self._room = None, np.empty(0, dtype)
         if not dtype.hasobject:
@@ -64,10 +67,10 @@ class Store:
                 self._memory.madvise(mmap.MADV_NOHUGEPAGE)
             self._room = np.frombuffer(self._memory, dtype, most // dtype.itemsize)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._size
 
-    def add(self, records):
+    def add(self, records: np.ndarray) -> None:
         """Copy these records to the end."""
         start, end = self._size, self._size + len(records)
         if self._memory:
@@ -81,11 +84,11 @@ class Store:
             self._room[start:end] = records
         self._size = end
 
-    def array(self):
+    def array(self) -> np.ndarray:
         """All records. Memory is shared: it keeps these when more are added."""
         return self._room[: self._size]
 
-    def _ask_for(self, end):
+    def _ask_for(self, end: int) -> None:
         """Half the price of a page fault for each page."""
         while self._ready < end and self._ready + _STEP <= len(self._memory):
             with contextlib.suppress(OSError):  # before Linux 5.14

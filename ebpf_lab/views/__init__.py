@@ -7,6 +7,7 @@ JavaScript draws.
 
 from bcc.table import PerfEventArray, ProgArray, RingBuf, TableBase
 
+from .. import testrun
 from ..bpf import BPF
 
 
@@ -34,26 +35,28 @@ def watch(source, key=None):
     it as text, for where widgets can't be shown. Raises what record() or to_frame() raise.
     """
     if isinstance(source, BPF):
-        from .stream import TraceView as View
+        from .stream import TraceView
 
-        of = (source,)
+        view = TraceView.shown_for(source)
     elif isinstance(source, PerfEventArray | RingBuf):
-        from .stream import BufferView as View
+        from .stream import BufferView
 
-        of = (source,)
+        view = BufferView.shown_for(source)
     elif isinstance(source, ProgArray):
-        from .jumps import JumpView as View
+        from .jumps import JumpView
 
-        of = (source, key)
+        view = JumpView.shown_for(source, key)
     elif isinstance(source, TableBase):
-        from .map import MapView as View
+        from .map import MapView
 
-        of = (source, key)
+        view = MapView.shown_for(source, key)
     else:
         raise TypeError(
             f"watch() takes a program, watch(b), or a map of one; {type(source).__name__} is neither."
         )
-    view = View.shown_for(*of)
+    if key and hasattr(view, "key"):
+        view.key = key
+        view.look()
     view.running = True
     return view
 
@@ -80,7 +83,11 @@ def draw(ring, fire=None):
         raise TypeError(f'draw() takes a ring buffer, draw(b["output"]), not {type(ring).__name__}.')
     from .ring import RingView
 
-    return RingView.shown_for(ring, fire)
+    if fire:
+        testrun.loaded(ring.bpf, fire)  # raises here what the button could only show
+    view = RingView.shown_for(ring)
+    view.fire = fire or view.fire
+    return view
 
 
 def explain(bpf, name):

@@ -140,18 +140,18 @@ function render({ model, el }) {
     speaking = setTimeout(() => { spoken = Date.now(); svg.setAttribute("aria-label", shown.alt); }, Math.max(0, spoken + 1000 - Date.now()));
   };
   const drawState = () => {
-    const shown = model.get("shown"), stop = model.get("stops")[model.get("pace")];
+    const shown = model.get("shown"), ended = model.get("ended"), stop = model.get("stops")[model.get("pace")];
     write.hidden = !model.get("fire");
     put(write, `Write one: ${model.get("fire")}()`);
-    write.disabled = shown.ended;
-    read.disabled = slider.disabled = shown.ended || shown.held;
+    write.disabled = ended;
+    read.disabled = slider.disabled = ended || shown.held;
     slider.value = model.get("pace");
     slider.ariaValueText = stop;
     put(pace, shown.held ? "is a callback" : stop);
     const [writes, reads, done] = shown.done;
     const late = [[model.get("writes") - writes, "write"], [model.get("reads") - reads, "read"]].filter(([n]) => n > 0)
       .map(([n, word]) => `${count(n)} ${word}${n === 1 ? "" : "s"}`).concat(model.get("pace") === done ? [] : ["the slider"]);
-    asked = late.length && !shown.ended ? asked ?? Date.now() : undefined;
+    asked = late.length && !ended ? asked ?? Date.now() : undefined;
     const long = Date.now() - asked > 300;  // else the kernel is just about to do it
     if (asked && !long) setTimeout(drawState, 350);
     put(note, long ? `Asked for: ${late.join(", ")}. Done when the running cell is.` : shown.note);
@@ -162,7 +162,7 @@ function render({ model, el }) {
   write.onclick = () => set("writes", model.get("writes") + 1);
   read.onclick = () => set("reads", model.get("reads") + 1);
   slider.oninput = () => set("pace", Number(slider.value));
-  return redraw(model, draw, "shown", "fire", "pace");
+  return redraw(model, draw, "shown", "ended", "fire", "pace");
 }
 
 export default { render };

@@ -9,7 +9,7 @@ from helpers import until
 from ebpf_lab import BPF, MapError, attach, run, watch
 from ebpf_lab.kernel.syscalls import syscall_nr
 from ebpf_lab.views import jumps as jump_view
-from ebpf_lab.views.map import SHARE
+from ebpf_lab.views.live import SHARE
 
 UID = 54_322
 PROGRAM = """
@@ -89,8 +89,8 @@ def test_the_change_in_the_last_second_is_shown(b):
     b["syscall"][3] = load(b)
     set_count(b, 3, 100)
     view = stopped(b)
-    view._past.clear()
-    view._past.append((time.monotonic() - 1, {3: 100, jump_view.EMPTY: 0}))
+    view._rate.past.clear()
+    view._rate.past.append((time.monotonic() - 1, {3: 100, jump_view.EMPTY: 0}))
     set_count(b, 3, 150)
     view.look()
     assert int(row(view, 3)[3]) in range(40, 51)

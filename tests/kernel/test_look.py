@@ -58,14 +58,11 @@ int other(void *ctx) { return 0; }
 
 
 def notebooks():
-    """The programs of the notebooks, by name and place; those of the solutions take a minute more."""
+    """The programs of the notebooks, by name and place."""
     for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
-        marks = [pytest.mark.long] if path.parent.name == "solutions" else []
         for cell in nbformat.read(path, as_version=4).cells:
             if magic := re.match(r"%%bpf (\w+)\n", cell.source):
-                yield pytest.param(
-                    "\n" + cell.source[magic.end() :], id=f"{path.stem}-{magic[1]}", marks=marks
-                )
+                yield pytest.param("\n" + cell.source[magic.end() :], id=f"{path.stem}-{magic[1]}")
 
 
 def load(b, name):

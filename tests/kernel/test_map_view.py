@@ -5,7 +5,7 @@ import pytest
 from helpers import until
 
 from ebpf_lab import BPF, attach, run, watch
-from ebpf_lab.views import map as map_view
+from ebpf_lab.views import counts
 
 PROGRAM = """
 BPF_HASH(counter_table);
@@ -54,7 +54,7 @@ def test_numbers_of_system_calls_are_shown_as_names(b):
     b["per_cpu"][ct.c_ulonglong(59)] = b["per_cpu"].Leaf(3, *[4] * (b["per_cpu"].total_cpu - 1))
     view = watch(b["per_cpu"])
     assert view.shown["heads"][0] == "syscall"
-    assert shown(view) == {map_view._syscall(59): str(3 + 4 * (b["per_cpu"].total_cpu - 1))}
+    assert shown(view) == {counts.syscall_label(59): str(3 + 4 * (b["per_cpu"].total_cpu - 1))}
 
 
 def test_key_may_be_said(b):
@@ -89,8 +89,8 @@ def test_the_change_in_the_last_second_is_shown(b):
     table[ct.c_ulonglong(7)] = ct.c_ulonglong(100)
     view = watch(table)
     view.running = False
-    view._past.clear()
-    view._past.append((time.monotonic() - 1, {7: 100}))
+    view._rate.past.clear()
+    view._rate.past.append((time.monotonic() - 1, {7: 100}))
     table[ct.c_ulonglong(7)] = ct.c_ulonglong(150)
     view.look()
     assert int(view.shown["rows"][0][2]) in range(40, 51)

@@ -10,9 +10,10 @@ import time
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, BusyError, attach, record, run
+from ebpf_lab import BPF, BusyError, LabError, attach, record, run
 from ebpf_lab.kernel import tracefs
 from ebpf_lab.reading import trace_pipe
+from ebpf_lab.reading.reader import Share
 
 FLOOD = "".join(f'bpf_trace_printk("line {n} of one call"); ' for n in range(40))
 # Only this process's calls of a system call that nobody else makes count.
@@ -75,7 +76,7 @@ def test_two_readers_at_once_both_get_every_line(b):
 def test_the_reader_thread_ends_with_its_last_recording(b):
     with record(b):
         assert [thread for thread in threading.enumerate() if thread.name == "trace pipe"]
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "trace pipe"])
+    assert not [thread for thread in threading.enumerate() if thread.name == "trace pipe"]
 
 
 def test_another_process_can_read_at_the_same_time(b, hello):
@@ -141,11 +142,14 @@ def test_closing_the_program_ends_its_recording_with_everything_in_it(b):
     assert set(pids) <= set(lines.frame().pid)
 
 
-def test_a_reader_that_fails_says_so_and_the_next_recording_works(b, monkeypatch):
+def test_a_reader_that_fails_is_an_error_at_the_end_of_the_block_and_the_next_recording_works(b, monkeypatch):
     def fail(*_):
         raise RuntimeError("no more")
 
-    with record(b) as lines:
+    with (
+        pytest.raises(LabError, match="ended early: the reader failed: RuntimeError: no more"),
+        record(b) as lines,
+    ):
         monkeypatch.setattr(trace_pipe, "parse", fail)
         run("/bin/true")
         until(lambda: "the reader failed: RuntimeError: no more" in repr(lines))
@@ -181,7 +185,7 @@ def test_without_an_instance_the_shared_pipe_gives_the_same_lines_to_all_program
     with record(b) as lines, record(other) as theirs:
         pids = run("/bin/true", times=23).pids
         other.close()
-    assert not trace_pipe.pipe_of(b).private
+    assert isinstance(trace_pipe.pipe_of(b), Share)
     assert set(pids) <= {line.pid for line in lines.lines} & {line.pid for line in theirs.lines}
 
 
@@ -196,7 +200,7 @@ def test_times_of_a_pipe_with_another_clock_are_not_given_out(b, no_instances, m
 def test_a_shared_pipe_is_let_go_after_the_last_recording(b, no_instances):
     with record(b):
         pass
-    until(lambda: not trace_pipe._readers(tracefs.root() / "trace_pipe"))
+    assert not trace_pipe._readers(tracefs.root() / "trace_pipe")
 
 
 def test_a_busy_shared_pipe_names_who_reads_it(b, no_instances):

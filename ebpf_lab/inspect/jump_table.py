@@ -24,8 +24,10 @@ class JumpTable(NamedTuple):
     dispatchers: list[str]  # the functions that jump through it
     size: int  # slots, filled or not
     slots: dict[int, str]  # filled slot -> name of the program in it
-    jumps: dict[int, int | None] | None  # filled slot -> how often it was jumped to; None: nobody counts
-    empty: int | None  # how often a jump found its slot empty; None: nobody counts
+    jumps: (
+        dict[int, int | None] | None
+    )  # filled slot -> how often it was jumped to; None where the program doesn't count
+    empty: int | None  # how often a jump found its slot empty; None where the program doesn't count
 
 
 def jump_table(table: bcc_table.ProgArray, earlier: JumpTable | None = None) -> JumpTable:
@@ -72,7 +74,7 @@ def _slots(table: bcc_table.ProgArray) -> dict[int, str]:
 
 
 def _name(id: int) -> str:
-    """The name of the program with that id, as far as a BPF of this Python has or had it loaded."""
+    """The name of the program with that id, where a BPF object of this Python has or had it loaded."""
     if id not in _names:
         for program in loaded():
             with suppress(LabError):  # a program may be unloaded meanwhile

@@ -29,10 +29,10 @@ Symbols = tuple[dict[int, str], int]  # what machine.kernel_symbols() gives
 class Row:
     """A line of C, an instruction of the bytecode, or one of the machine code."""
 
-    line: int  # of the learner's source, counted from 1; 0: of none
-    place: str  # line; number of the instruction; hexadecimal offset
+    line: int  # of the learner's source, counted from 1; 0 where it belongs to no line
+    place: str  # the line, the number of the instruction, or the offset in hexadecimal
     text: str
-    comment: str = ""  # what the text does not say
+    comment: str = ""  # what the text alone does not tell
 
 
 @dataclass

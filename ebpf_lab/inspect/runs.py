@@ -9,7 +9,7 @@ from ..maps import to_frame
 
 
 def runs(bpf: BPF, fd: int, program_arrays: list[str]) -> str:
-    """How often the loaded function ``fd`` ran since the first call of this for ``bpf``, in words.
+    """How often the loaded function ``fd`` ran since this was first asked for ``bpf``, as text.
 
     ``program_arrays`` are the maps from which a tail call may reach it: such runs the kernel doesn't count.
     """

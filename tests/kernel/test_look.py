@@ -58,11 +58,14 @@ int other(void *ctx) { return 0; }
 
 
 def notebooks():
-    """The programs of the notebooks, by name and place."""
+    """The programs of the notebooks, by name and place; those of the solutions take a minute more."""
     for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+        marks = [pytest.mark.long] if path.parent.name == "solutions" else []
         for cell in nbformat.read(path, as_version=4).cells:
             if magic := re.match(r"%%bpf (\w+)\n", cell.source):
-                yield pytest.param("\n" + cell.source[magic.end() :], id=f"{path.stem}-{magic[1]}")
+                yield pytest.param(
+                    "\n" + cell.source[magic.end() :], id=f"{path.stem}-{magic[1]}", marks=marks
+                )
 
 
 def load(b, name):

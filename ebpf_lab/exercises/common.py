@@ -84,7 +84,7 @@ def output_of(b: BPF, *fields: str) -> TableBase:
     output = b["output"]
     if not isinstance(output, BUFFERS):
         raise NotYet("output is no perf or ring buffer: BPF_RINGBUF_OUTPUT(output, 16) makes one")
-    known = buffer_of(output).dtype.names
+    known = buffer_of(output).dtype.names or ()
     if fields and known == RAW.names:
         raise NotYet("no function sends a struct to output yet")
     if missing := [field for field in fields if field not in known]:

@@ -8,6 +8,7 @@ import platform
 import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import types
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import SetupError, checkup
-from ebpf_lab.checkup import Report, Row, doctor
-from ebpf_lab.kernel import headers, tracefs, uapi
+from ebpf_lab import SetupError
+from ebpf_lab.checkup import Report, Row, doctor, probes
+from ebpf_lab.kernel import capabilities, features, headers, tracefs, uapi
+from ebpf_lab.setup import needs
 
 REPO = Path(__file__).parent.parent
-UNIT = Row("x", "missing", "found <this> " * 30, "means " * 40, "a line that mends it " * 9)
+UNIT = Row("x", "missing", "found <this> " * 30, "means " * 40, "a command that fixes it " * 9)
 
 
 def row(name):
@@ -45,7 +47,10 @@ def proc(monkeypatch, tmp_path):
     """An empty /proc, /sys and /boot of the test's own; returns the function that writes files into them."""
     for name in ("proc", "sys", "boot"):
         (tmp_path / name).mkdir()
-        monkeypatch.setattr(checkup, name.upper(), tmp_path / name)
+        monkeypatch.setattr(probes, name.upper(), tmp_path / name)
+    monkeypatch.setattr(capabilities, "STATUS", tmp_path / "proc/self/status")
+    monkeypatch.setattr(needs, "PROC_MOUNTS", tmp_path / "proc/mounts")
+    monkeypatch.setattr(features, "KPROBES", tmp_path / "sys/bus/event_source/devices/kprobe")
 
     def write(path, text):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +68,13 @@ def prefix(monkeypatch, tmp_path):
     )
     for path in (helper, spec):
         path.parent.mkdir(parents=True)
-    helper.touch(0o755)
+    helper.touch(0o500)
     spec.write_text(json.dumps({"argv": [str(helper), "--", "python"]}))
     monkeypatch.setattr(headers, "VENV", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(os, "getxattr", lambda path, name: b"capabilities")
+    monkeypatch.setattr(capabilities, "available", lambda: ["kill"])
+    attribute = struct.pack("<5I", 0x02000001, 1 << 5, 0, 0, 0)  # struct vfs_cap_data: kill, effective
+    monkeypatch.setattr(os, "getxattr", lambda path, name: attribute)
     return types.SimpleNamespace(helper=helper, spec=spec)
 
 
@@ -76,10 +83,10 @@ def prefix(monkeypatch, tmp_path):
 
 def test_there_is_one_row_for_each_probe():
     names = [row.name for row in doctor().rows]
-    assert len(names) == len(set(names)) == len(checkup.PROBES) == 18
+    assert len(names) == len(set(names)) == len(probes.PROBES) == 18
 
 
-def test_every_row_has_a_state_and_words():
+def test_every_row_has_a_state_and_says_what_was_found_and_what_it_means():
     for each in doctor().rows:
         assert each.state in ("ok", "degraded", "missing")
         assert each.found and each.means
@@ -168,52 +175,52 @@ def test_the_doctor_imports_neither_pandas_nor_matplotlib_nor_jupyter():
 )
 def test_kernels_before_5_8_are_degraded(monkeypatch, release, state):
     monkeypatch.setattr(platform, "release", lambda: release)
-    assert checkup.kernel().state == state
+    assert probes.kernel().state == state
 
 
-def test_another_system_than_linux_is_no_place_for_the_lab(monkeypatch):
+def test_another_system_than_linux_is_missing_the_kernel(monkeypatch):
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    assert checkup.kernel().state == "missing"
+    assert probes.kernel().state == "missing"
 
 
-def refuse(command, attr):
+def forbid(command, attr):
     raise PermissionError(1, "Operation not permitted")
 
 
-def test_bpf_refused_to_root_is_missing(monkeypatch):
-    monkeypatch.setattr(checkup, "_bpf", refuse)
+def test_a_bpf_call_forbidden_to_root_is_missing(monkeypatch):
+    monkeypatch.setattr(probes, "_bpf", forbid)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert checkup.bpf_call().state == "missing"
-    assert "Operation not permitted" in checkup.bpf_call().found
+    assert probes.bpf_call().state == "missing"
+    assert "Operation not permitted" in probes.bpf_call().found
 
 
-def test_bpf_refused_to_a_user_is_degraded_where_notebooks_have_the_helper(monkeypatch, prefix):
-    monkeypatch.setattr(checkup, "_bpf", refuse)
-    assert checkup.bpf_call().state == "degraded"
+def test_a_bpf_call_forbidden_to_a_user_is_degraded_if_notebooks_have_the_helper(monkeypatch, prefix):
+    monkeypatch.setattr(probes, "_bpf", forbid)
+    assert probes.bpf_call().state == "degraded"
     prefix.helper.unlink()
-    assert checkup.bpf_call().state == "missing"
+    assert probes.bpf_call().state == "missing"
 
 
 def test_a_kernel_without_the_bpf_call_is_missing(monkeypatch, prefix):
     def not_there(command, attr):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(checkup, "_bpf", not_there)
-    assert checkup.bpf_call().state == "missing"
+    monkeypatch.setattr(probes, "_bpf", not_there)
+    assert probes.bpf_call().state == "missing"
 
 
 def test_a_kernel_without_ring_buffers_is_degraded(monkeypatch):
-    def refuse_ring(command, attr):
+    def reject_ring_buffers(command, attr):
         if command == uapi.MAP_CREATE and attr.map_type == uapi.MAP_TYPE_RINGBUF:
             raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(checkup, "_bpf", refuse_ring)
-    assert checkup.bpf_call().state == "degraded"
-    assert "03_ringbuffer" in checkup.bpf_call().means
+    monkeypatch.setattr(probes, "_bpf", reject_ring_buffers)
+    assert probes.bpf_call().state == "degraded"
+    assert "03_ringbuffer" in probes.bpf_call().means
 
 
 @pytest.mark.parametrize(
-    ("bits", "state", "words"),
+    ("bits", "state", "found"),
     [
         (0, "missing", "lacks bpf, perfmon"),
         (1 << 39, "missing", "has bpf; lacks perfmon"),
@@ -221,15 +228,15 @@ def test_a_kernel_without_ring_buffers_is_degraded(monkeypatch):
         (
             1 << 34 | 1 << 21 | 1 << 7 | 1 << 6 | 1 << 5 | 1 << 2 | 1 << 1,
             "ok",
-            "has sys_admin, syslog, dac_read_search",
+            "has bpf, perfmon, sys_admin, syslog, dac_read_search",
         ),
     ],
 )
-def test_privileges_are_read_from_the_effective_capabilities(proc, monkeypatch, bits, state, words):
+def test_privileges_are_read_from_the_effective_capabilities(proc, monkeypatch, bits, state, found):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     proc("proc/self/status", f"Name:\tpython\nCapPrm:\t0\nCapEff:\t{bits:016x}\n")
-    assert checkup.privileges().state == state
-    assert words in checkup.privileges().found
+    assert probes.privileges().state == state
+    assert found in probes.privileges().found
 
 
 @pytest.mark.parametrize(
@@ -238,45 +245,45 @@ def test_privileges_are_read_from_the_effective_capabilities(proc, monkeypatch, 
 )
 def test_only_lockdown_for_confidentiality_forbids_the_lab(proc, modes, state):
     proc("sys/kernel/security/lockdown", modes)
-    assert checkup.lockdown().state == state
+    assert probes.lockdown().state == state
 
 
-@pytest.mark.parametrize(("last", "words"), [("\1", "Secure Boot: on"), ("\0", "Secure Boot: off")])
-def test_secure_boot_is_read_from_the_firmware(proc, last, words):
+@pytest.mark.parametrize(("last", "found"), [("\1", "Secure Boot: on"), ("\0", "Secure Boot: off")])
+def test_secure_boot_is_read_from_the_firmware(proc, last, found):
     proc("sys/firmware/efi/efivars/SecureBoot-8be4", "\6\0\0\0" + last)
-    assert words in checkup.lockdown().found
+    assert found in probes.lockdown().found
 
 
 @pytest.mark.parametrize(("value", "state"), [("0", "ok"), ("1", "ok"), ("2", "degraded"), ("", "degraded")])
 def test_only_addresses_hidden_from_root_are_degraded(proc, value, state):
     proc("proc/sys/kernel/kptr_restrict", f"{value}\n")
-    assert checkup.kptr_restrict().state == state
+    assert probes.kptr_restrict().state == state
 
 
 def test_a_container_is_degraded(proc):
     proc("proc/self/ns/pid", "a file with another inode number than the first namespace's")
-    assert checkup.pid_namespace().state == "degraded"
-    assert "--pid=host" in checkup.pid_namespace().fix
+    assert probes.pid_namespace().state == "degraded"
+    assert "--pid=host" in probes.pid_namespace().fix
 
 
 def test_wsl2_is_named(proc, monkeypatch):
     monkeypatch.setattr(platform, "release", lambda: "5.15.167.4-microsoft-standard-WSL2")
     proc("proc/self/ns/pid", "")
-    assert "WSL2" in checkup.pid_namespace().found
+    assert "WSL2" in probes.pid_namespace().found
 
 
-def test_no_kprobes_is_degraded_and_names_the_way_round(proc):
-    assert checkup.kprobes().state == "degraded"
-    assert "tracepoint" in checkup.kprobes().means
+def test_no_kprobes_is_degraded_and_names_the_tracepoint_used_instead(proc):
+    assert probes.kprobes().state == "degraded"
+    assert "tracepoint" in probes.kprobes().means
 
 
-def test_kprobes_are_ok_where_perf_knows_them(proc):
+def test_kprobes_are_ok_if_perf_events_have_them(proc):
     proc("sys/bus/event_source/devices/kprobe/type", "8")
-    assert checkup.kprobes().state == "ok"
+    assert probes.kprobes().state == "ok"
 
 
-def test_no_btf_is_degraded_and_takes_fentry_with_it(proc):
-    assert checkup.btf().state == checkup.fentry().state == "degraded"
+def test_without_btf_fentry_is_degraded_too(proc):
+    assert probes.btf().state == probes.fentry().state == "degraded"
 
 
 @pytest.fixture
@@ -285,73 +292,73 @@ def libbcc(proc, monkeypatch):
     proc("sys/kernel/btf/vmlinux", "")
     library = types.SimpleNamespace(libbpf_find_vmlinux_btf_id=lambda name, kind: 42)
     monkeypatch.setattr(ctypes, "CDLL", lambda name, **options: library)
-    monkeypatch.setattr(checkup, "_bpf", lambda command, attr: None)
+    monkeypatch.setattr(probes, "_bpf", lambda command, attr: None)
     return library
 
 
 def test_fentry_is_ok_where_its_program_loads(libbcc):
-    assert checkup.fentry().state == "ok"
+    assert probes.fentry().state == "ok"
 
 
 def test_fentry_is_degraded_without_direct_calls_of_ftrace(libbcc, proc):
     proc(f"boot/config-{platform.release()}", "CONFIG_FUNCTION_TRACER=y\n")
-    assert checkup.fentry().state == "degraded"
-    assert "DIRECT_CALLS" in checkup.fentry().found
+    assert probes.fentry().state == "degraded"
+    assert "DIRECT_CALLS" in probes.fentry().found
 
 
 def test_fentry_is_not_tried_without_libbcc(libbcc):
     del libbcc.libbpf_find_vmlinux_btf_id
-    assert checkup.fentry().state == "degraded"
-    assert checkup.fentry().found.startswith("not tried")
+    assert probes.fentry().state == "degraded"
+    assert probes.fentry().found.startswith("not tried")
 
 
 def test_fentry_is_not_tried_without_the_right_to_load(libbcc, monkeypatch):
-    monkeypatch.setattr(checkup, "_bpf", refuse)
-    assert checkup.fentry().state == "degraded"
-    assert checkup.fentry().found.startswith("not tried")
+    monkeypatch.setattr(probes, "_bpf", forbid)
+    assert probes.fentry().state == "degraded"
+    assert probes.fentry().found.startswith("not tried")
 
 
-def test_fentry_is_degraded_where_the_kernel_refuses_only_its_program(libbcc, monkeypatch):
-    def refuse_tracing(command, attr):
+def test_fentry_is_degraded_if_the_kernel_rejects_only_its_program(libbcc, monkeypatch):
+    def forbid_tracing_programs(command, attr):
         if attr.prog_type == uapi.PROG_TYPE_TRACING:
-            refuse(command, attr)
+            forbid(command, attr)
 
-    monkeypatch.setattr(checkup, "_bpf", refuse_tracing)
-    assert checkup.fentry().state == "degraded"
-    assert "refused" in checkup.fentry().found
+    monkeypatch.setattr(probes, "_bpf", forbid_tracing_programs)
+    assert probes.fentry().state == "degraded"
+    assert "rejects" in probes.fentry().found
 
 
 @pytest.mark.parametrize(("value", "state"), [("0", "degraded"), ("1", "ok"), ("2", "ok"), ("", "degraded")])
-def test_the_jit_is_on_or_degraded(proc, value, state):
+def test_a_jit_that_is_off_or_unknown_is_degraded(proc, value, state):
     proc("proc/sys/net/core/bpf_jit_enable", value)
-    assert checkup.jit().state == state
+    assert probes.jit().state == state
 
 
-def test_a_jit_that_is_always_on_needs_no_file_that_root_alone_may_read(proc):
+def test_a_jit_that_is_always_on_is_found_in_the_kernels_configuration(proc):
     proc(f"boot/config-{platform.release()}", "CONFIG_BPF_JIT=y\nCONFIG_BPF_JIT_ALWAYS_ON=y\n")
-    assert checkup.jit().state == "ok"
+    assert probes.jit().state == "ok"
 
 
-def test_tracefs_not_mounted_is_missing_with_the_mount_line(proc, monkeypatch, tmp_path):
+def test_tracefs_that_is_not_mounted_is_missing_with_the_mount_command(proc, monkeypatch, tmp_path):
     monkeypatch.setattr(tracefs, "Path", lambda path: tmp_path / "none")
-    assert checkup.trace_fs().state == "missing"
-    assert "mount -t tracefs" in checkup.trace_fs().fix
+    assert probes.trace_fs().state == "missing"
+    assert "mount -t tracefs" in probes.trace_fs().fix
 
 
-def test_tracefs_closed_to_a_user_is_degraded_where_notebooks_have_the_helper(proc, monkeypatch, prefix):
+def test_tracefs_that_a_user_may_not_read_is_degraded_if_notebooks_have_the_helper(proc, monkeypatch, prefix):
     monkeypatch.setattr(tracefs, "Path", lambda path: prefix.helper.parent)
     proc("proc/mounts", "nodev /sys/kernel/tracing tracefs rw 0 0\n")
-    assert checkup.trace_fs().state == "degraded"
+    assert probes.trace_fs().state == "degraded"
 
 
 def test_tracefs_without_the_right_to_make_instances_is_degraded(monkeypatch, tmp_path):
     monkeypatch.setattr(tracefs, "root", lambda: tmp_path)  # which has no folder "instances"
-    assert checkup.trace_fs().state == "degraded"
+    assert probes.trace_fs().state == "degraded"
 
 
-def test_no_bpffs_is_degraded_with_the_mount_line(proc):
+def test_no_bpffs_is_degraded_with_the_mount_command(proc):
     proc("proc/mounts", "proc /proc proc rw 0 0\n")
-    assert (checkup.bpffs().state, checkup.bpffs().fix) == ("degraded", "sudo mount -t bpf bpf /sys/fs/bpf")
+    assert (probes.bpffs().state, probes.bpffs().fix) == ("degraded", "sudo mount -t bpf bpf /sys/fs/bpf")
 
 
 def test_no_headers_is_missing(monkeypatch, tmp_path):
@@ -359,8 +366,8 @@ def test_no_headers_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(headers, "MODULES", tmp_path)
     monkeypatch.setattr(headers, "KHEADERS", tmp_path / "none")
     monkeypatch.setattr(headers, "Path", lambda *parts: tmp_path)
-    assert checkup.kernel_headers().state == "missing"
-    assert checkup.kernel_headers().fix
+    missing = probes.kernel_headers()
+    assert missing.state == "missing" and missing.fix
 
 
 def test_headers_that_cannot_be_merged_are_missing(monkeypatch):
@@ -368,13 +375,13 @@ def test_headers_that_cannot_be_merged_are_missing(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(headers, "find", full)
-    assert checkup.kernel_headers().state == "missing"
-    assert "No space left" in checkup.kernel_headers().found
+    assert probes.kernel_headers().state == "missing"
+    assert "No space left" in probes.kernel_headers().found
 
 
-def test_bcc_kernel_source_that_leads_nowhere_is_to_be_unset(monkeypatch, tmp_path):
+def test_a_wrong_bcc_kernel_source_is_missing_headers_and_should_be_unset(monkeypatch, tmp_path):
     monkeypatch.setenv("BCC_KERNEL_SOURCE", str(tmp_path))
-    assert (checkup.kernel_headers().state, checkup.kernel_headers().fix) == (
+    assert (probes.kernel_headers().state, probes.kernel_headers().fix) == (
         "missing",
         "unset BCC_KERNEL_SOURCE",
     )
@@ -383,7 +390,7 @@ def test_bcc_kernel_source_that_leads_nowhere_is_to_be_unset(monkeypatch, tmp_pa
 @pytest.mark.parametrize(("version", "state"), [(platform.release(), "ok"), ("6.1.0-9-amd64", "degraded")])
 def test_headers_of_another_kernel_are_degraded(monkeypatch, version, state):
     monkeypatch.setattr(headers, "find", lambda: (Path("/tree"), version))
-    assert checkup.kernel_headers().state == state
+    assert probes.kernel_headers().state == state
 
 
 def test_an_unrelated_package_named_bcc_is_recognised(tmp_path):
@@ -399,14 +406,14 @@ def test_no_bcc_is_missing(tmp_path):
     assert said.startswith("missing") and "bcc" in said and "Fix:" in said
 
 
-def test_a_bcc_without_its_library_is_missing_and_says_so(tmp_path):
+def test_a_bcc_without_its_library_is_missing_and_the_library_is_named(tmp_path):
     (tmp_path / "bcc.py").write_text("raise OSError('libbcc.so.0: cannot open shared object file')\n")
     said = said_of("BCC", run(path=[tmp_path]))
     assert said.startswith("missing") and "libbcc.so.0" in said
 
 
 @pytest.mark.parametrize(
-    ("version", "library", "tree", "state", "words"),
+    ("version", "library", "tree", "state", "means"),
     [
         ("0.26.0", "libLLVM-14.so.1", "6.1.0-9-amd64", "ok", ""),
         ("0.26.0", "libclang-cpp.so.15", "6.1.0-9-amd64", "degraded", "04_tailcalls"),
@@ -419,29 +426,29 @@ def test_a_bcc_without_its_library_is_missing_and_says_so(tmp_path):
     ],
 )
 def test_a_bcc_too_old_for_clang_or_headers_is_degraded(
-    proc, monkeypatch, version, library, tree, state, words
+    proc, monkeypatch, version, library, tree, state, means
 ):
     proc("proc/self/maps", f"7f00-7f01 r-xp 0 08:01 1 /usr/lib/{library}\n")
     proc("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n")
     monkeypatch.setitem(sys.modules, "bcc", types.SimpleNamespace(BPF=object, __version__=version))
     monkeypatch.setattr(headers, "find", lambda: (Path("/tree"), tree))
-    assert checkup.bcc().state == state
-    assert words in checkup.bcc().means
+    assert probes.bcc().state == state
+    assert means in probes.bcc().means
 
 
-def test_a_bcc_that_looks_for_tracefs_in_debugfs_is_degraded_without_it(proc, monkeypatch):
+def test_a_bcc_that_finds_tracefs_only_in_debugfs_is_degraded_without_debugfs(proc, monkeypatch):
     monkeypatch.setitem(sys.modules, "bcc", types.SimpleNamespace(BPF=object, __version__="0.25.0"))
     proc("proc/mounts", "nodev /sys/kernel/tracing tracefs rw 0 0\n")
-    assert checkup.bcc().state == "degraded"
+    assert probes.bcc().state == "degraded"
     proc("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n")
-    assert checkup.bcc().state == "ok"
+    assert probes.bcc().state == "ok"
 
 
 def test_a_bpftool_that_runs_is_ok_with_its_version(monkeypatch, tmp_path):
     (tmp_path / "bpftool").write_text("#!/bin/sh\necho bpftool v7.9.9\n")
     (tmp_path / "bpftool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert (checkup.bpftool().state, checkup.bpftool().found) == ("ok", f"{tmp_path}/bpftool v7.9.9")
+    assert (probes.bpftool().state, probes.bpftool().found) == ("ok", f"{tmp_path}/bpftool v7.9.9")
 
 
 def test_a_bpftool_that_fails_is_missing(monkeypatch, tmp_path):
@@ -450,13 +457,13 @@ def test_a_bpftool_that_fails_is_missing(monkeypatch, tmp_path):
     )
     (tmp_path / "bpftool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert checkup.bpftool().state == "missing"
-    assert "not found for kernel" in checkup.bpftool().found
+    missing = probes.bpftool()
+    assert missing.state == "missing" and "not found for kernel" in missing.found
 
 
 def test_an_old_python_is_missing(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 12))
-    assert checkup.python().state == "missing"
+    assert probes.python().state == "missing"
 
 
 def test_missing_packages_are_named(monkeypatch):
@@ -466,21 +473,21 @@ def test_missing_packages_are_named(monkeypatch):
         return "1.0"
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert (checkup.packages().state, checkup.packages().found) == ("missing", "no anywidget, no pandas")
+    assert (probes.packages().state, probes.packages().found) == ("missing", "no anywidget, no pandas")
 
 
 def test_no_kernelspec_is_missing(prefix):
     prefix.spec.unlink()
-    assert (checkup.kernelspec().state, checkup.kernelspec().fix) == ("missing", "./lab setup")
+    assert (probes.kernelspec().state, probes.kernelspec().fix) == ("missing", "./lab setup")
 
 
 def test_the_kernelspec_of_a_user_is_ok_with_the_helper(prefix):
-    assert checkup.kernelspec().state == "ok"
+    assert probes.kernelspec().state == "ok"
 
 
 def test_the_kernelspec_of_a_user_is_missing_without_the_helper_in_it(prefix):
     prefix.spec.write_text('{"argv": ["python"]}')
-    assert checkup.kernelspec().state == "missing"
+    assert probes.kernelspec().state == "missing"
 
 
 def test_the_kernelspec_of_a_user_is_missing_with_a_helper_that_carries_no_capabilities(prefix, monkeypatch):
@@ -488,41 +495,21 @@ def test_the_kernelspec_of_a_user_is_missing_with_a_helper_that_carries_no_capab
         raise OSError(61, "No data available")
 
     monkeypatch.setattr(os, "getxattr", nothing)
-    assert checkup.kernelspec().state == "missing"
+    assert probes.kernelspec().state == "missing"
 
 
 def test_root_needs_no_helper(prefix, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     prefix.spec.write_text('{"argv": ["python"]}')
-    assert checkup.kernelspec().state == "ok"
-    assert "no capability helper" in checkup.kernelspec().found
+    assert probes.kernelspec().state == "ok"
+    assert "no capability helper" in probes.kernelspec().found
 
 
-@pytest.mark.parametrize(
-    ("release", "line"),
-    [
-        ({"ID": "debian"}, "./lab setup, or: sudo apt-get install python3-bpfcc"),
-        (
-            {"ID": "linuxmint", "ID_LIKE": "ubuntu debian"},
-            "./lab setup, or: sudo apt-get install python3-bpfcc",
-        ),
-        ({"ID": "fedora"}, "sudo dnf install python3-bcc"),
-        ({"ID": "opensuse-tumbleweed", "ID_LIKE": "opensuse suse"}, "sudo zypper install python3-bcc"),
-        ({"ID": "arch"}, "sudo pacman -S python-bcc"),
-        ({"ID": "alpine"}, "sudo apk add py3-bcc"),
-        ({"ID": "plan9"}, "install one of: python3-bpfcc, python3-bcc, python-bcc, py3-bcc"),
-    ],
-)
-def test_the_fix_names_the_package_of_the_distribution(monkeypatch, release, line):
-    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
-    assert checkup._install(checkup._BCC) == line
-
-
-# Whatever is missing, a report
+# There is a report whatever is missing
 
 
 def test_empty_proc_and_sys_make_a_report(proc):
-    assert len(doctor().rows) == len(checkup.PROBES)
+    assert len(doctor().rows) == len(probes.PROBES)
 
 
 def test_unreadable_files_make_a_report(monkeypatch):
@@ -531,18 +518,18 @@ def test_unreadable_files_make_a_report(monkeypatch):
 
     for name in ("read_text", "read_bytes", "stat"):
         monkeypatch.setattr(Path, name, closed)
-    assert len(doctor().rows) == len(checkup.PROBES)
+    assert len(doctor().rows) == len(probes.PROBES)
 
 
 def test_a_probe_that_fails_becomes_a_row_with_the_reason(monkeypatch):
     def some_thing():
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr(checkup, "PROBES", (some_thing, checkup.python))
+    monkeypatch.setattr(probes, "PROBES", (some_thing, probes.python))
     failed, after = doctor().rows
     assert (failed.name, failed.state) == ("some thing", "degraded")
     assert "RuntimeError: the disk is on fire" in failed.found
-    assert after == checkup.python()
+    assert after == probes.python()
 
 
 # What the report looks like
@@ -569,12 +556,12 @@ def test_the_text_ends_with_the_count_of_each_state():
     assert str(Report(rows)).endswith("\n2 missing, 1 degraded, 3 ok")
 
 
-def test_the_fix_is_in_the_text_only_where_there_is_one():
+def test_a_row_without_a_fix_shows_none():
     assert "Fix: sudo x" in str(Report((Row("x", "missing", "f", "m", "sudo x"),)))
     assert "Fix" not in str(Report((Row("x", "ok", "f", "m"),)))
 
 
-def test_the_html_has_a_row_for_each_that_starts_with_the_state_and_folds_what_is_ok():
+def test_each_row_of_the_html_starts_with_the_state_and_the_rows_that_are_ok_are_folded():
     rows = doctor().rows
     text = Report(rows)._repr_html_()
     shown, folded = text.split("<details>")

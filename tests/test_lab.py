@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import server_of
 
-from ebpf_lab import checkup
+from ebpf_lab.kernel import capabilities
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,20 +23,26 @@ def lab(*arguments, **more):
     return subprocess.run([ROOT / "lab", *arguments], capture_output=True, text=True, check=False, **more)
 
 
-def test_help_names_every_command():
-    commands = re.findall(r"^  ([a-z]+)\)", (ROOT / "lab").read_text(), re.M)
-    assert {"test", "setup", "doctor", "uninstall"} <= set(commands)
-    words = [f"./lab {command}" for command in commands]
-    words += ["--kernel", "--vagrant", "--long", "--tests", "--no-browser", "--port"]
+def test_help_names_every_command_and_option():
+    commands = {
+        word for word in re.findall(r'^  "(\w+) ', (ROOT / "lab").read_text(), re.M) if word != "help"
+    }
+    assert commands == {"test", "setup", "doctor", "uninstall"}
+    wanted = [f"./lab {command}" for command in commands]
+    wanted += ["--kernel", "--vagrant", "--long", "--tests", "--no-browser", "--port"]
     text = lab("--help").stdout
-    assert [word for word in words if word not in text] == []
+    assert [word for word in wanted if word not in text] == []
+
+
+def test_lab_is_a_small_bootstrap():
+    assert len((ROOT / "lab").read_text().splitlines()) <= 250
 
 
 @pytest.mark.parametrize(
     "arguments",
     [["tset"], ["--prot", "1"], ["setup", "--all"], ["--port"], ["--port", "x"], ["--port=70000"]],
 )
-def test_a_wrong_word_is_refused_with_the_fix(arguments):
+def test_a_wrong_argument_ends_lab_with_the_fix(arguments):
     done = lab(*arguments)
     assert done.returncode == 1
     assert "Fix:" in done.stderr and "--help" in done.stderr
@@ -55,16 +61,16 @@ def test_a_second_setup_changes_nothing_and_needs_no_network():
     assert {path: path.stat().st_mtime for path in (ROOT / ".venv").glob("*")} == before
 
 
-def test_it_works_from_any_folder(tmp_path):
+def test_lab_works_from_any_folder(tmp_path):
     assert "01_hello" in lab("doctor", cwd=tmp_path).stdout
 
 
-def test_the_doctor_s_exit_code_says_whether_something_is_missing():
+def test_the_exit_code_of_doctor_is_1_if_something_is_missing():
     done = lab("doctor")
     assert done.returncode == ("0 missing" not in done.stdout)
 
 
-def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_signal(tmp_path):
+def test_the_server_prints_its_url_last_listens_on_this_machine_only_and_ends_on_a_signal(tmp_path):
     env = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
     with open(tmp_path / "log", "wb") as log:
         server = subprocess.Popen(
@@ -72,7 +78,11 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
         )
     try:
         address, token = server_of(tmp_path / "log")
-        assert f"{address}/lab/tree/notebooks/01_hello.ipynb?token={token}" in (tmp_path / "log").read_text()
+        url = f"{address}/lab/tree/notebooks/01_hello.ipynb?token={token}"
+        kernel = urllib.request.Request(f"{address}/api/kernels?token={token}", method="POST", data=b"{}")
+        assert urllib.request.urlopen(kernel).status == 201
+        lines = (tmp_path / "log").read_text().splitlines()
+        assert lines[-1] == url and all(line.startswith("==> ") for line in lines[:-1])
         info = json.loads(next(tmp_path.glob("jpserver-*.json")).read_text())
         assert info["hostname"] == "127.0.0.1" and info["root_dir"] == str(ROOT)
         with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -93,7 +103,7 @@ def test_the_server_comes_up_with_a_token_on_this_machine_only_and_ends_on_a_sig
             "lab",
             ".ci/run",
             "vagrant/provision.sh",
-            "tests/vm/make_box.sh",
+            "vagrant/tests/make_box.sh",
             "tests/kernels/guest.sh",
         ],
         ["ruff", "check"],
@@ -110,9 +120,9 @@ def test_the_code_is_clean(command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_capabilities_that_lab_gives_are_those_that_doctor_explains():
-    given = re.search(r"declare -A CAPABILITIES=\((.*?)\)", (ROOT / "lab").read_text(), re.S)[1]
-    numbers = {name: int(number) for name, number in re.findall(r"\[(\w+)\]=(\d+)", given)}
-    assert numbers == {name: number for name, (number, _) in checkup._CAPABILITIES.items()}
+def test_the_readme_names_the_capabilities_of_a_notebook():
     readme = (ROOT / "README.md").read_text()
-    assert all(f"`{name}`" in readme for name in numbers)
+    assert [name for name in capabilities.GRANTED if f"`{name}`" not in readme] == []
+    assert (
+        lab("--capabilities").stdout == "".join(f"+{name}," for name in capabilities.available())[:-1] + "\n"
+    )

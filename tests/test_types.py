@@ -5,7 +5,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TYPED = ["exercises", "inspect", "kernel/leftovers.py", "kernel/tracefs.py", "maps.py", "workload.py"]
+TYPED = [
+    "checkup",
+    "exercises",
+    "inspect",
+    "kernel/headers.py",
+    "kernel/leftovers.py",
+    "kernel/tracefs.py",
+    "maps.py",
+    "setup",
+    "workload.py",
+]
 
 
 def test_mypy_accepts_the_package():

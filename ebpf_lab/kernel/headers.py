@@ -1,11 +1,11 @@
 """Kernel headers for BCC's compiler, also where this kernel has none of its own.
 
-BCC compiles against /lib/modules/$(uname -r)/{build,source}, against what
-BCC_KERNEL_SOURCE names (which must be ONE tree), or against a kernel built with
-CONFIG_IKHEADERS (bcc: src/cc/frontends/clang/loader.cc, ClangLoader::parse).
-The book's programs use only types that are the same in every version, so the
-headers of another version serve. Debian splits its headers over two folders:
-those are merged, by links, into one tree inside .venv.
+BCC compiles against /lib/modules/$(uname -r)/{build,source}, against the tree in
+BCC_KERNEL_SOURCE, or against the headers inside a kernel built with CONFIG_IKHEADERS
+(bcc: src/cc/frontends/clang/loader.cc, ClangLoader::parse). The book's programs use only
+types that are the same in every version, so the headers of another version do as well.
+Debian splits its headers into two trees. BCC_KERNEL_SOURCE can name only one, so links
+to both are merged into one tree inside .venv.
 """
 
 import os
@@ -18,15 +18,14 @@ from ..diagnostics.errors import SetupError
 
 MODULES, SOURCES = Path("/lib/modules"), Path("/usr/src")
 KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
-VENV = Path(__file__).parents[2] / ".venv"  # ./lab's own, even where another environment is active
-_ours = ""  # what prepare() put into BCC_KERNEL_SOURCE
+VENV = Path(__file__).parents[2] / ".venv"  # ./lab's own, even if another environment is active.
+_ours = ""  # What prepare() wrote to BCC_KERNEL_SOURCE.
 
 
-def find():
-    """-> (path, version) of the tree that BCC will use; SetupError where there is none.
+def find() -> tuple[Path, str]:
+    """The tree that BCC will use, and the kernel release that it belongs to, as uname gives it.
 
-    ``version`` is a kernel release as uname gives it; another than the running
-    kernel's means that borrowed headers stand in.
+    Another release than the running kernel's means borrowed headers. SetupError if there are no headers.
     """
     release = platform.release()
     given = os.environ.get("BCC_KERNEL_SOURCE")
@@ -41,10 +40,7 @@ def find():
         return own / "build", release
     if KHEADERS.exists():
         return KHEADERS, release
-    trees = [(build.parent.name, build, build.parent / "source") for build in MODULES.glob("*/build")]
-    trees += [(_version(tree), tree, tree) for tree in SOURCES.glob("linux-headers-*")]
-    trees = [tree for tree in trees if _complete(*tree[1:])]
-    if not trees:
+    if not (trees := _trees()):
         raise SetupError(
             f"There are no kernel headers: neither for this kernel ({release}) nor for another one.",
             fix="./lab setup: it installs the distribution's package of them",
@@ -58,8 +54,13 @@ def find():
     return _merged(build, source, version), version
 
 
-def prepare():
-    """Let BCC in this process find the headers -> their version; sets BCC_KERNEL_SOURCE where they are borrowed."""
+def available() -> bool:
+    """Whether there are headers, of this kernel or of another one."""
+    return KHEADERS.exists() or bool(_trees())
+
+
+def prepare() -> str:
+    """Let BCC in this process find the headers; returns their release. Sets BCC_KERNEL_SOURCE for borrowed ones."""
     global _ours
     path, version = find()
     if version != platform.release():
@@ -67,13 +68,20 @@ def prepare():
     return version
 
 
-def _complete(build, source):
+def _trees() -> list[tuple[str, Path, Path]]:
+    """All complete headers here: release, build tree, source tree; the two are one except on Debian."""
+    trees = [(build.parent.name, build, build.parent / "source") for build in MODULES.glob("*/build")]
+    trees += [(_version(tree), tree, tree) for tree in SOURCES.glob("linux-headers-*")]
+    return [tree for tree in trees if _complete(*tree[1:])]
+
+
+def _complete(build: Path, source: Path) -> bool:
     return (build / "include/generated/autoconf.h").exists() and any(
         (tree / "include/linux/kconfig.h").exists() for tree in (build, source)
     )
 
 
-def _merged(build, source, version):
+def _merged(build: Path, source: Path, version: str) -> Path:
     view = VENV / "share/ebpf-lab/headers" / version
     if _complete(view, view):
         return view
@@ -86,19 +94,19 @@ def _merged(build, source, version):
                 link.parent.mkdir(parents=True, exist_ok=True)
                 if not link.is_symlink():
                     link.symlink_to(entry.resolve())
-        if view.exists():  # made for a package that was upgraded since: its links lead nowhere
+        if view.exists():  # The package was upgraded since then: its links lead nowhere.
             view.rename(Path(parts, "stale"))
         try:
             whole.rename(view)
         except OSError:
-            if not _complete(view, view):  # else another process was quicker
+            if not _complete(view, view):  # Otherwise another process was quicker.
                 raise
     return view
 
 
-def _version(tree):
+def _version(tree: Path) -> str:
     return tree.name.removeprefix("linux-headers-")
 
 
-def _numbers(version):
+def _numbers(version: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+", version)]

@@ -45,7 +45,7 @@ def with_its_own_mounts(clone, script):
     return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
 
 
-def refuses_beside(clone, command, env=None):
+def stops_beside(clone, command, env=None):
     running = subprocess.Popen(command, env=env)
     try:
         done = lab(clone, "uninstall")
@@ -115,12 +115,12 @@ def test_a_venv_that_is_a_mount_is_emptied(clone):
     assert done.returncode == 0 and "share" not in done.stdout, done.stdout + done.stderr
 
 
-def test_it_refuses_while_the_lab_runs_in_an_active_environment(clone):
-    refuses_beside(clone, ["sleep", "60"], os.environ | {"JUPYTER_PATH": f"{clone}/.venv/share/jupyter"})
+def test_uninstall_stops_while_the_lab_runs_in_an_active_environment(clone):
+    stops_beside(clone, ["sleep", "60"], os.environ | {"JUPYTER_PATH": f"{clone}/.venv/share/jupyter"})
 
 
-def test_it_refuses_while_the_lab_runs(clone):
+def test_uninstall_stops_while_the_lab_runs(clone):
     (clone / ".venv/bin").mkdir(parents=True)
     (clone / ".venv/bin/python").symlink_to(shutil.which("sleep"))
-    refuses_beside(clone, [clone / ".venv/bin/python", "60"])
+    stops_beside(clone, [clone / ".venv/bin/python", "60"])
     assert (clone / ".venv/bin/python").is_symlink()

@@ -1,104 +1,29 @@
-"""What this machine can and can't do for the lab, and the line that mends it.
-
-``python -m ebpf_lab.checkup`` prints the report, and exits 1 if something is
-missing. It needs only the standard library, so that it works where all else is
-missing. The maps and programs that it tries are gone when it returns; all that it
-may leave behind is the merged view of the kernel headers (headers.py).
-"""
+"""One function for each row of the report: what is checked, what was found, what it means, the fix."""
 
 import contextlib
 import ctypes
 import gzip
-import html
 import importlib
-import itertools
 import json
 import mmap
 import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
-import textwrap
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from .diagnostics.errors import SetupError
-from .kernel import headers, tracefs, uapi
-from .kernel.syscalls import bpf
+from ..diagnostics.errors import SetupError
+from ..kernel import capabilities, features, headers, tracefs, uapi
+from ..kernel.syscalls import bpf
+from ..setup import helper, needs
+from ..setup import packages as distribution
+from .report import Row
 
 PROC, SYS, BOOT = Path("/proc"), Path("/sys"), Path("/boot")
 _EVERY = "every chapter"
 _LAB, _VM = "open the lab with ./lab", "use a virtual machine with a distribution's own kernel"
 _CONTAINER = f"start the container with --privileged --pid=host, or {_VM}"
-
-_APT = "./lab setup, or: sudo apt-get install"
-_BCC, _BPFTOOL, _HEADERS = 1, 2, 3
-_INSTALL = {  # by ID or ID_LIKE of os-release(5): what installs the three packages
-    "ubuntu": (_APT, "python3-bpfcc", "linux-tools-$(uname -r)", "linux-headers-$(uname -r)"),
-    "debian": (_APT, "python3-bpfcc", "bpftool", "linux-headers-$(dpkg --print-architecture)"),
-    "fedora": ("sudo dnf install", "python3-bcc", "bpftool", "kernel-devel-$(uname -r)"),
-    "suse": ("sudo zypper install", "python3-bcc", "bpftool", "kernel-default-devel"),
-    "arch": ("sudo pacman -S", "python-bcc", "bpf", "linux-headers"),
-    "alpine": ("sudo apk add", "py3-bcc", "bpftool", "linux-lts-dev"),
-}
-_CAPABILITIES = {  # linux/capability.h; what is lost without it
-    "bpf": (39, f"{_EVERY}: no program loads"),
-    "perfmon": (38, f"{_EVERY}: no program loads"),
-    "sys_admin": (21, "01_hello: bpftool lists no programs"),
-    "syslog": (34, "explain() shows no machine code"),
-    "dac_read_search": (2, "01_hello: perhaps no trace pipe"),
-    "dac_override": (1, "01_hello: one notebook at a time reads the trace pipe"),
-    "setuid": (7, "02_maps: no workload of another user"),
-    "setgid": (6, "02_maps: no workload of another user"),
-    "kill": (5, "02_maps: a workload of another user can't be ended early"),
-}
-_HEADS, _WIDTHS = ("state", "what", "found", "what it means"), (8, 13, 31, 42)
-_COLOURS = {"ok": (32, "#2e9e5b"), "degraded": (33, "#c98a1b"), "missing": (31, "#d0453e")}  # terminal, HTML
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing that the lab needs; ``state`` is 'ok', 'degraded' or 'missing'."""
-
-    name: str
-    state: str
-    found: str
-    means: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, repr=False)
-class Report:
-    """The rows of a checkup; ``ok`` where none is missing."""
-
-    rows: tuple
-
-    @property
-    def ok(self):
-        return not any(row.state == "missing" for row in self.rows)
-
-    def __str__(self):
-        """Four columns, 100 characters wide in all; a fix has a line of its own."""
-        lines = [_line(*_HEADS), _line(*("-" * width for width in _WIDTHS))]
-        for row in self.rows:
-            texts = (row.state, row.name, row.found, row.means)
-            columns = [textwrap.wrap(*cell) for cell in zip(texts, _WIDTHS, strict=True)]
-            lines += [_line(*cells) for cells in itertools.zip_longest(*columns, fillvalue="")]
-            lines += [_line("", "", line) for line in textwrap.wrap(f"Fix: {row.fix}", 75) if row.fix]
-        states = [row.state for row in self.rows]
-        count = ", ".join(f"{states.count(state)} {state}" for state in ("missing", "degraded", "ok"))
-        return "\n".join([*lines, "", count])
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        fine = [row for row in self.rows if row.state == "ok"]
-        rest = [row for row in self.rows if row.state != "ok"]
-        shown = _html(rest) if rest else ""
-        return f"{shown}<details><summary>{len(fine)} ok</summary>{_html(fine)}</details>"
 
 
 def kernel() -> Row:
@@ -129,18 +54,16 @@ def bpf_call() -> Row:
 
 
 def privileges() -> Row:
-    bits = int(re.search(r"CapEff:\s*(\w+)", _read(PROC / "self/status"))[1], 16)
-    has = [name for name, (bit, _) in _CAPABILITIES.items() if bits >> bit & 1]
-    # CAP_SYS_ADMIN includes the two that were split off it in Linux 5.8 (linux/capability.h).
-    lacks = {*_CAPABILITIES} - {*has} - ({"bpf", "perfmon"} if "sys_admin" in has else set())
-    lacks = [name for name in _CAPABILITIES if name in lacks]
+    lacks = capabilities.missing(capabilities.GRANTED)
+    has = [name for name in capabilities.GRANTED if name not in lacks]
     found = f"uid {os.geteuid()}"
     found += f"; has {', '.join(has)}" if has else ""
     found += f"; lacks {', '.join(lacks)}" if lacks else ""
     if "bpf" in lacks or "perfmon" in lacks:
-        return _not_allowed("privileges", found, _CAPABILITIES["bpf"][1])
-    means = "; ".join(dict.fromkeys(_CAPABILITIES[name][1] for name in lacks))
+        return _not_allowed("privileges", found, f"{_EVERY}: no program loads")
     if lacks:
+        lost = "; ".join(dict.fromkeys(capabilities.PURPOSES[name] for name in lacks))
+        means = f"programs load, but this process can't: {lost}"
         return Row("privileges", "degraded", found, means, _LAB if os.geteuid() else _CONTAINER)
     return Row("privileges", "ok", found, f"{_EVERY}: programs load, and bpftool lists them")
 
@@ -150,11 +73,11 @@ def lockdown() -> Row:
     mode = chosen[1] if chosen else "can't be read"
     boot = "can't be read" if (SYS / "firmware/efi").exists() else "none (no EFI)"
     for variable in SYS.glob("firmware/efi/efivars/SecureBoot-*"):
-        if value := _read(variable):  # four bytes of attributes, then 0 or 1
+        if value := _read(variable):  # Four bytes of attributes, then 0 or 1.
             boot = "on" if value[-1] == "\1" else "off"
     found = f"lockdown: {mode}; Secure Boot: {boot}"
-    if mode == "confidentiality":  # include/linux/security.h: LOCKDOWN_KPROBES, LOCKDOWN_TRACEFS ...
-        means = f"{_EVERY}: the kernel refuses kprobes and tracefs, even to root"
+    if mode == "confidentiality":  # include/linux/security.h: LOCKDOWN_KPROBES, LOCKDOWN_TRACEFS
+        means = f"{_EVERY}: the kernel forbids kprobes and tracefs, even to root"
         return Row("lockdown", "missing", found, means, f"boot without lockdown=confidentiality, or {_VM}")
     return Row("lockdown", "ok", found, f"{_EVERY}: nothing seen here forbids tracing")
 
@@ -178,10 +101,9 @@ def pid_namespace() -> Row:
 
 
 def kprobes() -> Row:
-    # This source of perf events comes with CONFIG_KPROBE_EVENTS (kernel/events/core.c: perf_kprobe).
-    if (SYS / "bus/event_source/devices/kprobe").exists():
+    if features.has_kprobes():
         return Row("kprobes", "ok", "the kernel has them", "01 to 03: the book's kprobe on execve is used")
-    means = "01 to 03: attach() takes the same system call's tracepoint instead"
+    means = "01 to 03: attach() uses the same system call's tracepoint instead"
     return Row("kprobes", "degraded", "the kernel has none", means, _VM)
 
 
@@ -196,13 +118,13 @@ def fentry() -> Row:
         find = ctypes.CDLL("libbcc.so.0").libbpf_find_vmlinux_btf_id
         _bpf(uapi.PROG_LOAD, _program(uapi.PROG_TYPE_TRACEPOINT))
     except (OSError, AttributeError):
-        return Row("fentry", "degraded", "not tried: that takes libbcc and the right to load", means)
-    try:  # configuration alone says too much: a kernel may have all of it, and answer EPERM
+        return Row("fentry", "degraded", "not tried: this needs libbcc and the right to load programs", means)
+    try:  # The configuration promises too much: a kernel may have all of it, and return EPERM.
         fentry = {"expected_attach_type": uapi.TRACE_FENTRY}
         fentry["attach_btf_id"] = find(b"vfs_read", uapi.TRACE_FENTRY)
         _bpf(uapi.PROG_LOAD, _program(uapi.PROG_TYPE_TRACING, **fentry))
     except OSError as e:
-        return Row("fentry", "degraded", f"the kernel refused to load it: {e.strerror}", means)
+        return Row("fentry", "degraded", f"the kernel rejects it: {e.strerror}", means)
     return Row("fentry", "ok", "loads on vfs_read; attaching not tried", means)
 
 
@@ -214,7 +136,7 @@ def btf() -> Row:
 
 
 def jit() -> Row:
-    value = _read(PROC / "sys/net/core/bpf_jit_enable")  # which only root may read
+    value = _read(PROC / "sys/net/core/bpf_jit_enable")  # Only root may read it.
     if value in ("1", "2") or "CONFIG_BPF_JIT_ALWAYS_ON=y" in _config():
         return Row("JIT", "ok", "on", "01_hello: a program's machine code can be shown")
     found = "off" if value else "not known: bpf_jit_enable can't be read"
@@ -227,8 +149,8 @@ def trace_fs() -> Row:
         root = tracefs.root()
     except SetupError as e:
         means = "01 to 04: no tracepoints, no trace pipe"
-        if os.geteuid() and "tracefs" in _mounts().values():
-            return _not_allowed("tracefs", "mounted, but this process may not look into it", means)
+        if os.geteuid() and "tracefs" in needs.mounts().values():
+            return _not_allowed("tracefs", "mounted, but this process may not read it", means)
         return Row("tracefs", "missing", e.what, means, e.fix)
     if os.access(root / "instances", os.W_OK, effective_ids=True):
         return Row("tracefs", "ok", str(root), "01 to 04: tracepoints, and a trace pipe for each notebook")
@@ -238,7 +160,7 @@ def trace_fs() -> Row:
 
 def bpffs() -> Row:
     means = "no chapter needs it; pinning a program does"
-    if _mounts().get("/sys/fs/bpf") == "bpf":
+    if needs.mounts().get("/sys/fs/bpf") == "bpf":
         return Row("bpffs", "ok", "/sys/fs/bpf", means)
     return Row("bpffs", "degraded", "not mounted", means, "sudo mount -t bpf bpf /sys/fs/bpf")
 
@@ -248,9 +170,9 @@ def kernel_headers() -> Row:
     try:
         path, version = headers.find()
     except SetupError as e:
-        fix = e.fix if "BCC_KERNEL_SOURCE" in os.environ else _install(_HEADERS)
+        fix = e.fix if "BCC_KERNEL_SOURCE" in os.environ else distribution.command("headers")
         return Row("headers", "missing", e.what, means, fix)
-    except OSError as e:  # the merged view can't be made
+    except OSError as e:  # The merged view can't be made.
         return Row("headers", "missing", str(e), means, "./lab setup")
     if version == platform.release():
         return Row("headers", "ok", f"this kernel's own: {path}", means)
@@ -262,42 +184,42 @@ def bcc() -> Row:
     means = f"{_EVERY}: it compiles and loads the programs"
     try:
         module = importlib.import_module("bcc")
-    except (Exception, SystemExit) as e:  # ImportError; or OSError, for lack of libbcc.so.0
-        return Row("BCC", "missing", str(e) or repr(e), means, _install(_BCC))
+    except (Exception, SystemExit) as e:  # ImportError, or OSError without libbcc.so.0.
+        return Row("BCC", "missing", str(e) or repr(e), means, distribution.command("bcc"))
     if not hasattr(module, "BPF"):
         place = getattr(module, "__file__", None) or next(iter(module.__path__))
-        fix = f"{sys.executable} -m pip uninstall bcc; then {_install(_BCC)}"
+        fix = f"{sys.executable} -m pip uninstall bcc; then {distribution.command('bcc')}"
         return Row("BCC", "missing", f"an unrelated package of that name (PyPI has one): {place}", means, fix)
     version = getattr(module, "__version__", "of unknown version")
     clang = re.search(r"lib(?:clang-cpp|LLVM)[-.](?:so\.)?(\d+)", _read(PROC / "self/maps"))
     found = f"bcc {version}" + (f" with clang {clang[1]}" if clang else "")
-    tree = ()
+    tree: tuple[int, ...] = ()
     with contextlib.suppress(SetupError, OSError):
         tree = _numbers(headers.find()[1])
     includes = "programs that include headers such as linux/fs.h don't compile"
-    needs = [  # the oldest BCC that serves, where this matters, and what an older one fails at
+    limits = [  # the oldest BCC that works, when that matters, and what fails with an older one
         ("0.37", tree >= (7, 0), includes),
         ("0.36.1", tree >= (6, 18), includes),
         ("0.31", tree >= (6, 10), includes),
         ("0.27", clang and int(clang[1]) >= 15, "04_tailcalls: its program doesn't compile with this clang"),
-        ("0.26", "debugfs" not in _mounts().values(), "01 to 04: it finds tracefs only in debugfs"),
+        ("0.26", "debugfs" not in needs.mounts().values(), "01 to 04: it finds tracefs only in debugfs"),
     ]
-    for least, matters, fails in needs:
-        if matters and () < _numbers(version) < _numbers(least):
-            return Row("BCC", "degraded", found, f"{fails}; bcc {least} is needed for that", _VM)
+    for oldest, matters, fails in limits:
+        if matters and () < _numbers(version) < _numbers(oldest):
+            return Row("BCC", "degraded", found, f"{fails}; bcc {oldest} is needed for that", _VM)
     return Row("BCC", "ok", found, means)
 
 
 def bpftool() -> Row:
     means = "01_hello: it shows the loaded programs from outside"
-    path = shutil.which("bpftool", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
-    if not path:
-        return Row("bpftool", "missing", "neither in PATH nor in /usr/sbin", means, _install(_BPFTOOL))
-    done = subprocess.run([path, "version"], capture_output=True, text=True, timeout=5, check=False)
-    words = (done.stdout or done.stderr).strip().partition("\n")[0]
-    if done.returncode:  # Ubuntu's is a script that looks for one made for this very kernel
-        return Row("bpftool", "missing", f"{path} fails: {words}", means, _install(_BPFTOOL))
-    return Row("bpftool", "ok", f"{path} {words.rpartition(' ')[2]}", means)
+    if not (done := needs.run_bpftool()):
+        found = "neither in PATH nor in /usr/sbin"
+        return Row("bpftool", "missing", found, means, distribution.command("bpftool"))
+    output = (done.stdout or done.stderr).strip().partition("\n")[0]
+    if done.returncode:
+        found = f"{done.args[0]} fails: {output}"
+        return Row("bpftool", "missing", found, means, distribution.command("bpftool"))
+    return Row("bpftool", "ok", f"{done.args[0]} {output.rpartition(' ')[2]}", means)
 
 
 def python() -> Row:
@@ -307,7 +229,7 @@ def python() -> Row:
 
 
 def packages() -> Row:
-    means, found, lacks = f"{_EVERY}: notebooks, live views, tables and charts", [], []
+    means, found, lacks = f"{_EVERY}: notebooks, live views, data frames and charts", [], []
     for name in ("jupyterlab", "ipywidgets", "anywidget", "pandas", "matplotlib"):
         try:
             found.append(f"{name} {metadata.version(name)}")
@@ -322,8 +244,8 @@ def kernelspec() -> Row:
     if fault := _kernelspec_fault():
         fix = "move the lab to a file system without nosuid" if "nosuid" in fault else "./lab setup"
         return Row("kernelspec", "missing", fault, f"{_EVERY}: notebooks can't load programs", fix)
-    helper = "with the capability helper" if os.geteuid() else "root needs no capability helper"
-    return Row("kernelspec", "ok", f"python3; {helper}", f"{_EVERY}: notebooks start, able to load programs")
+    start = "with the capability helper" if os.geteuid() else "root needs no capability helper"
+    return Row("kernelspec", "ok", f"python3; {start}", f"{_EVERY}: notebooks start, able to load programs")
 
 
 PROBES = (
@@ -332,23 +254,8 @@ PROBES = (
 )
 
 
-def doctor():
-    """Look at all that the lab needs; returns a Report, and raises nothing.
-
-    It speaks for the process it runs in: a notebook may do what a terminal may not.
-    """
-    rows = []
-    for probe in PROBES:
-        try:
-            rows.append(probe())
-        except Exception as e:  # say so in its row, and go on: the other rows are wanted all the more
-            found = f"could not be looked at: {type(e).__name__}: {e}"
-            rows.append(Row(probe.__name__.replace("_", " "), "degraded", found, "not known"))
-    return Report(tuple(rows))
-
-
-def _not_allowed(name, found, means):
-    """The row for what this process may not do, but the lab's notebooks perhaps may."""
+def _not_allowed(name: str, found: str, means: str) -> Row:
+    """The row for what this process may not do; the lab's notebooks perhaps may."""
     if os.geteuid() == 0:
         return Row(name, "missing", found, means, _CONTAINER)
     if _kernelspec_fault():
@@ -356,105 +263,56 @@ def _not_allowed(name, found, means):
     return Row(name, "degraded", found, f"{_EVERY}: the lab's notebooks may, this process may not", _LAB)
 
 
-def _kernelspec_fault():
-    """Why notebooks would not start as they should, or ''."""
-    helper, name = headers.VENV / "libexec/ebpf-lab/setpriv", "the capability helper"
+def _kernelspec_fault() -> str:
+    """Why notebooks would not start as they should, or an empty string."""
     try:
         spec = headers.VENV / "share/jupyter/kernels/python3/kernel.json"
         first = Path(json.loads(spec.read_text())["argv"][0])
     except (OSError, ValueError, LookupError, TypeError):
         return f"no usable kernelspec python3 in {headers.VENV}"
-    if os.geteuid() == 0 and first != helper:
-        usable = not first.is_absolute() or os.access(first, os.X_OK)  # Jupyter finds "python" itself
+    if os.geteuid() == 0 and first != helper.path():
+        usable = not first.is_absolute() or os.access(first, os.X_OK)  # Jupyter finds "python" itself.
         return "" if usable else f"python3 starts {first}, which can't be executed"
-    if first.resolve() != helper.resolve():
-        return f"python3 starts {first}, not {name}"
-    if not os.access(helper, os.X_OK):
-        return f"{name} {helper} can't be executed"
-    try:
-        os.getxattr(helper, "security.capability")
-    except OSError:
-        return f"{name} {helper} carries no capabilities"
-    if os.statvfs(helper).f_flag & os.ST_NOSUID:
-        return f"{name} {helper} is on a file system mounted nosuid, where capabilities don't count"
+    if first.resolve() != helper.path().resolve():
+        return f"python3 starts {first}, not the capability helper"
+    if fault := helper.fault():
+        return fault
+    if os.statvfs(first).f_flag & os.ST_NOSUID:
+        return f"the capability helper {first} is on a file system mounted nosuid, where capabilities have no effect"
     return ""
 
 
-def _html(rows):
-    """Three columns, which a narrow window has room for."""
-    heads = ("state", "found", "what it means")
-    heads = "".join(f'<th scope="col" style="text-align: left">{head}</th>' for head in heads)
-    lines = ""
-    for row in rows:
-        state, name, found, means, fix = map(
-            html.escape, (row.state, row.name, row.found, row.means, row.fix)
-        )
-        texts = (f"{state}<br><b>{name}</b>", found, means + (fix and f"<br><b>Fix:</b> {fix}"))
-        cells = "".join(f'<td style="text-align: left">{text}</td>' for text in texts)
-        lines += f'<tr style="border-left: 4px solid {_COLOURS[row.state][1]}">{cells}</tr>'
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _line(*cells):
-    return "  ".join(map(str.ljust, cells, _WIDTHS)).rstrip()
-
-
-def _install(what):
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        release = {}
-    for name in [release.get("ID", ""), *release.get("ID_LIKE", "").split()]:
-        if name in _INSTALL:
-            return f"{_INSTALL[name][0]} {_INSTALL[name][what]}"
-    return "install one of: " + ", ".join(dict.fromkeys(line[what] for line in _INSTALL.values()))
-
-
-def _read(path):
-    """A small file's text, or '' where there is none or it may not be read."""
+def _read(path: Path) -> str:
+    """The text of a small file, or an empty string if it can't be read."""
     try:
         return path.read_text(errors="replace").strip()
     except OSError:
         return ""
 
 
-def _config():
+def _config() -> str:
+    """The running kernel's configuration, or an empty string."""
     try:
         return gzip.decompress((PROC / "config.gz").read_bytes()).decode()
     except OSError:
         return _read(BOOT / f"config-{platform.release()}")
 
 
-def _mounts():
-    """-> {where: type}"""
-    return {line.split()[1]: line.split()[2] for line in _read(PROC / "mounts").splitlines()}
-
-
-def _numbers(version):
+def _numbers(version: str) -> tuple[int, ...]:
     """'6.1.0-56-amd64' -> (6, 1, 0)"""
-    return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))
+    return tuple(map(int, re.findall(r"\d+", re.split(r"[^\d.]", version)[0])))
 
 
 _RETURN_0 = ctypes.create_string_buffer(bytes.fromhex("b700000000000000 9500000000000000"), 16)
 _GPL = ctypes.create_string_buffer(b"GPL")
 
 
-def _program(prog_type, **attach):
+def _program(prog_type: int, **attach: int) -> uapi.ProgLoad:
     """union bpf_attr for BPF_PROG_LOAD: a program that returns 0."""
     code = {"insn_cnt": 2, "insns": ctypes.addressof(_RETURN_0), "license": ctypes.addressof(_GPL)}
     return uapi.ProgLoad(prog_type, **code, **attach)
 
 
-def _bpf(command, attr):
+def _bpf(command: int, attr: ctypes.Structure) -> None:
     """Make a map or a program by bpf(2) and close it at once; OSError if the kernel rejects it."""
     os.close(bpf(command, attr))
-
-
-if __name__ == "__main__":
-    report = doctor()
-    text = str(report)
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        for state, (colour, _) in _COLOURS.items():
-            text = re.sub(f"^{state}", f"\033[{colour}m{state}\033[0m", text, flags=re.MULTILINE)
-    print(text)
-    sys.exit(not report.ok)

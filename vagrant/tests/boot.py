@@ -22,9 +22,7 @@ from pathlib import Path
 
 from websocket import create_connection  # of websocket-client, which jupyter_server brings
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from helpers import ROOT, copied
-
+ROOT = Path(__file__).parents[2]
 ARTEFACTS = Path(__file__).parent / "artefacts"
 BOX, WHEELS = ARTEFACTS / "box", ARTEFACTS / "wheels"
 PORT = 8899
@@ -221,7 +219,12 @@ def listening():
 
 def copy_of_the_project(folder):
     """As in the home of somebody with uid 1000, and set up there too."""
-    copied(folder)
+    listed = run(
+        "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
+    )
+    for file in filter(lambda file: (ROOT / file).is_file(), listed.stdout.splitlines()):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
     (folder / ".venv").mkdir()
     (folder / ".venv/of-the-host").touch()
     run("chown", "-R", "1000:1000", folder)

@@ -1,0 +1,57 @@
+"""What ./lab uninstall needs to know: who still uses .venv, and what ./lab installed and mounted as root.
+
+``python -m ebpf_lab.setup.uninstall running`` prints processes, ``made`` the packages and folders, one per line.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ..kernel import headers
+from . import needs
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def running() -> list[int]:
+    """The processes that use .venv; a server of an active environment's Python is known by the paths it was given."""
+    marks = [os.fsencode(headers.VENV / folder) + b"/" for folder in ("bin", "share")]
+    found = set()
+    for path in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
+        try:
+            content = path.read_bytes()
+        except OSError:  # another user's, or ended meanwhile
+            continue
+        if any(mark in content for mark in marks):
+            found.add(int(path.parent.name))
+    return sorted(found)
+
+
+def made() -> list[str]:
+    """Folders that ./lab mounted and packages that it installed, as far as they are still here.
+
+    ./lab notes a package per line; a mount with the id of its boot, for a later boot's mount is not ours.
+    """
+    notes = headers.VENV / "libexec/ebpf-lab/made"
+    lines = list(dict.fromkeys(notes.read_text().splitlines())) if notes.exists() else []
+    mounted, here, boot = needs.mounts(), _installed() if lines else set(), BOOT.read_text().strip()
+    folders, packages = [], []
+    for line in lines:
+        folder, _, when = line.rpartition(" ")
+        if folder in mounted and when == boot:
+            folders.append(folder)
+        elif line in here:
+            packages.append(line)
+    return folders + packages
+
+
+def _installed() -> set[str]:
+    command = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${binary:Package}\n"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {line.split()[1] for line in shown.splitlines() if line.startswith("ii")}
+
+
+if __name__ == "__main__":
+    for each in running() if sys.argv[1] == "running" else made():
+        print(each)

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .diagnostics.compiler import compile_error, death_error, line_info, verifier_error
+from .diagnostics.compiler import compile_error, death_error
 from .diagnostics.errors import (
     AttachError,
     CompileError,
@@ -23,6 +23,8 @@ from .diagnostics.errors import (
     UnloadedError,
 )
 from .diagnostics.explanations import ATTACH, MACHINE, explained
+from .diagnostics.lines import line_info
+from .diagnostics.verifier import verifier_error
 from .kernel import headers, leftovers, syscalls, tracefs
 from .loading import sandbox, testload
 from .loading.interrupts import held_back
@@ -169,7 +171,10 @@ class BPF(bcc.BPF):
     def _load_error(self, name, prog_type, number, words):
         known = self._rewriting, self._line_info.get(name.decode(), {}), _TYPES.get(prog_type, "")
         if "processed" in words or "\n; " in words or number == errno.ETIMEDOUT:
-            return verifier_error(name.decode(), os.strerror(number), words, self.source, *known)
+            seconds = testload.SECONDS if number == errno.ETIMEDOUT else 0
+            return verifier_error(
+                name.decode(), os.strerror(number), words, self.source, *known, seconds=seconds
+            )
         if number == errno.EPERM and (missing := _missing(prog_type)):
             return _privilege_error(f"load {name.decode()}", missing, words)
         reason = words.strip() or os.strerror(number)

@@ -19,7 +19,7 @@ GROUPS = {
     "their solutions": "notebooks/solutions/",
     "kprobes, fentry, LSM": "tests/kernel/test_kprobes",
     "hooks": "tests/kernel/test_hooks",
-    "refused programs": "tests/kernel/test_refused",
+    "rejected programs": "tests/kernel/test_rejected",
     "an ordinary user's lab": "tests/kernel/test_ordinary_user",
     "all else in the kernel": "tests/kernel/",
     "in the browser": "tests/browser/",

@@ -1,6 +1,8 @@
 import re
 
-from ebpf_lab.diagnostics.compiler import compile_error, death_error, line_info, line_map, verifier_error
+from ebpf_lab.diagnostics.compiler import compile_error, death_error
+from ebpf_lab.diagnostics.lines import line_info, line_map
+from ebpf_lab.diagnostics.verifier import verifier_error
 
 SOURCE = """
 BPF_HASH(counter_table);
@@ -31,7 +33,7 @@ int hello(void *ctx) {
 """
 
 
-def test_each_rewritten_line_leads_to_the_learners_own():
+def test_a_rewritten_line_maps_to_the_learners_line():
     lines = line_map(SOURCE, REWRITTEN)
     of = {text: n for n, text in enumerate(REWRITTEN.splitlines(), 1)}
     assert lines[of["BPF_HASH(counter_table);"]] == 2
@@ -41,61 +43,61 @@ def test_each_rewritten_line_leads_to_the_learners_own():
 
 
 def test_a_compile_error_marks_line_and_column():
-    words = "/virtual/main.c:7:10: error: expected ';' after expression\n  *p += 1\n         ^\n1 error generated.\n"
-    error = compile_error(words, SOURCE.replace("+= 1;", "+= 1"))
+    output = "/virtual/main.c:7:10: error: expected ';' after expression\n  *p += 1\n         ^\n1 error generated.\n"
+    error = compile_error(output, SOURCE.replace("+= 1;", "+= 1"))
     assert "line 7, column 10: expected ';'" in str(error)
     assert "    7 |   *p += 1\n      |          ^" in str(error)
     assert "semicolon" in error.fix
-    assert error.log == words
+    assert error.log == output
 
 
-def test_tabs_before_the_column_stay_tabs_so_that_the_mark_is_below_it():
-    words = "/virtual/main.c:2:2: error: use of undeclared identifier 'x'\n\tx;\n\t^\n"
-    assert "      | \t^" in str(compile_error(words, "\n\tx;\n"))
+def test_tabs_before_the_column_are_kept_so_that_the_mark_is_aligned():
+    output = "/virtual/main.c:2:2: error: use of undeclared identifier 'x'\n\tx;\n\t^\n"
+    assert "      | \t^" in str(compile_error(output, "\n\tx;\n"))
 
 
-def test_an_error_in_rewritten_text_is_led_back_to_the_learners_line():
-    words = "/virtual/main.c:12:3: error: no\n  *p += 1;\n  ^\n"
-    assert "line 7, column 3: no" in str(compile_error(words, SOURCE, REWRITTEN))
+def test_an_error_in_a_rewritten_line_names_the_learners_line():
+    output = "/virtual/main.c:12:3: error: no\n  *p += 1;\n  ^\n"
+    assert "line 7, column 3: no" in str(compile_error(output, SOURCE, REWRITTEN))
 
 
-def test_an_error_in_a_header_is_led_back_to_the_include():
-    words = (
+def test_an_error_in_a_header_names_the_line_of_the_include():
+    output = (
         "In file included from /virtual/main.c:2:\n"
         "include/linux/fs.h:9:1: error: unknown type name 'wrong'\nwrong x;\n^\n"
     )
     assert "line 2: include/linux/fs.h: unknown type name" in str(
-        compile_error(words, "\n#include <linux/fs.h>\n")
+        compile_error(output, "\n#include <linux/fs.h>\n")
     )
 
 
-def test_warnings_and_further_errors_are_folded_but_kept():
-    words = (
+def test_warnings_and_further_errors_are_counted_and_kept_in_the_log():
+    output = (
         "/virtual/main.c:5:7: warning: unused variable 'p'\n"
         "/virtual/main.c:6:1: error: first\n/virtual/main.c:7:1: error: second\n"
     )
-    error = compile_error(words, SOURCE)
+    error = compile_error(output, SOURCE)
     assert "first" in str(error) and "second" not in str(error)
     assert "2 more: warning, error" in str(error)
     assert "second" in error.log
 
 
-def test_words_of_an_unknown_form_are_shown_as_they_are():
+def test_output_of_an_unknown_form_is_shown_unchanged():
     assert "something else" in str(compile_error("something else\n", SOURCE))
 
 
-def test_a_stack_too_large_names_the_function_and_the_line():
-    words = (
+def test_an_exceeded_stack_limit_names_the_function_and_the_line():
+    output = (
         REWRITTEN
         + "error: /virtual/main.c:10:9: in function hello i32 (i8*): Looks like the BPF stack limit of 512 bytes is exceeded.\n"
     )
-    error = death_error(words, SOURCE, REWRITTEN)
+    error = death_error(output, SOURCE, REWRITTEN)
     assert "line 5: Looks like the BPF stack limit" in str(error)
     assert "in function hello" in str(error)
-    assert "512 bytes" in error.fix
+    assert error.rule == "stack-limit" and error.line == 5
 
 
-def test_a_crash_without_words_is_said_to_be_one():
+def test_a_crash_without_output_is_reported_as_a_crash():
     assert "crashes the compiler" in str(death_error("", SOURCE, ""))
 
 
@@ -112,35 +114,35 @@ HINT: first check if that pointer is NULL.
 """
 
 
-def test_the_verifiers_verdict_comes_with_the_learners_line_and_variable():
-    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
-    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+def test_a_verifier_error_names_the_learners_line_and_variable():
+    log = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
+    error = verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN)
     assert "hello: line 7: p may be NULL here" in str(error)
     assert "    7 |   *p += 1;" in str(error)
     assert "The kernel: R0 invalid mem access 'map_value_or_null' (Permission denied)" in str(error)
     assert error.rule == "null-check" and "if (!p) return 0;" in error.fix
-    assert error.log == words
+    assert error.log == log
 
 
-def test_a_log_without_line_numbers_as_that_of_6_1_is_matched_by_its_quotes():
-    words = "func#0 @0\nreg type unsupported for arg#0 function hello#26\n" + LOG.format(lookup="", deref="")
-    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+def test_quoted_lines_without_numbers_as_of_linux_6_1_are_found_in_the_source():
+    log = "func#0 @0\nreg type unsupported for arg#0 function hello#26\n" + LOG.format(lookup="", deref="")
+    error = verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN)
     assert "line 7" in str(error) and "reg type" not in str(error)
 
 
-def test_a_log_that_quotes_no_source_leads_to_the_function():
-    words = "0: R1=ctx() R10=fp0\n0: (05) goto pc-1\ninfinite loop detected at insn 0\nprocessed 1 insns\n"
-    assert "line 4" in str(verifier_error("hello", "Invalid argument", words, SOURCE, REWRITTEN))
+def test_a_log_without_quotes_names_the_line_of_the_function():
+    log = "0: R1=ctx() R10=fp0\n0: (05) goto pc-1\ninfinite loop detected at insn 0\nprocessed 1 insns\n"
+    assert "line 4" in str(verifier_error("hello", "Invalid argument", log, SOURCE, REWRITTEN))
 
 
-def test_the_number_of_omitted_lines_is_right():
-    words = LOG.format(lookup="", deref="")
-    text = str(verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN))
-    said = [line for line in words.splitlines() if line.strip() and not line.startswith(("bpf:", "HINT"))]
-    assert int(re.search(r"\((\d+) lines omitted", text)[1]) == len(said) - 1
+def test_the_number_of_omitted_lines_is_exact():
+    log = LOG.format(lookup="", deref="")
+    message = str(verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN))
+    said = [line for line in log.splitlines() if line.strip() and not line.startswith(("bpf:", "HINT"))]
+    assert int(re.search(r"\((\d+) lines omitted", message)[1]) == len(said) - 1
 
 
-def test_a_blank_line_that_bcc_puts_in_does_not_shift_the_lines_after_it():
+def test_a_blank_line_added_by_bcc_does_not_shift_the_lines_after_it():
     source = (
         "\nint first(void *ctx) {\n  steps.increment(0);\n  next.call(ctx, 1);\n  steps.increment(2);\n}\n"
     )
@@ -152,7 +154,7 @@ def test_a_blank_line_that_bcc_puts_in_does_not_shift_the_lines_after_it():
     assert [lines[n] for n in (3, 5, 6, 7, 8)] == [2, 3, 4, 5, 6]
 
 
-def test_the_line_info_of_the_compiler_goes_before_a_log_that_has_none():
+def test_the_compilers_line_information_is_used_where_the_log_has_none():
     disassembly = (
         "Disassembly of function hello\n"
         "; p = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &uid); // Line  11\n   8:\t85 00\tcall 1\n"
@@ -161,34 +163,40 @@ def test_the_line_info_of_the_compiler_goes_before_a_log_that_has_none():
     )
     lines = line_info(disassembly, REWRITTEN)
     assert lines == {"hello": {8: 11, 9: 12}}
-    words = "\n".join(line for line in LOG.splitlines() if not line.startswith(";"))
-    assert verifier_error("hello", "", words, SOURCE, REWRITTEN).line == 0
-    assert verifier_error("hello", "", words, SOURCE, REWRITTEN, lines["hello"]).line == 7
+    log = "\n".join(line for line in LOG.splitlines() if not line.startswith(";"))
+    assert verifier_error("hello", "", log, SOURCE, REWRITTEN).line == 0
+    assert verifier_error("hello", "", log, SOURCE, REWRITTEN, lines["hello"]).line == 7
 
 
-def test_words_that_no_explanation_has_are_shown_raw_and_said_to_be():
-    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12").replace(
+def test_a_message_without_an_explanation_is_shown_unchanged_and_marked_as_such():
+    log = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12").replace(
         "R0 invalid mem access", "R0 smells"
     )
-    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    error = verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN)
     assert "line 7: R0 smells 'map_value_or_null'" in str(error)
     assert "no explanation" in str(error) and error.rule == error.fix == error.why == ""
 
 
-def test_a_line_that_cannot_be_told_is_said_to_be_unknown():
-    words = "0: R1=ctx() R10=fp0\n0: (95) exit\nR0 !read_ok\nprocessed 1 insns\n"
-    error = verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
-    assert error.line == 0 and "line 4" in str(error) and "doesn't say which line" in str(error)
+def test_a_line_that_is_not_known_is_reported_as_unknown():
+    log = "0: R1=ctx() R10=fp0\n0: (95) exit\nR0 !read_ok\nprocessed 1 insns\n"
+    error = verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN)
+    assert error.line == 0 and "line 4" in str(error) and "does not say which line" in str(error)
 
 
-def test_a_refusal_without_any_words_of_the_verifier_is_told_by_its_number():
+def test_a_rejection_without_a_message_is_explained_by_its_errno():
     error = verifier_error("hello", "Argument list too long", "", SOURCE, REWRITTEN)
-    assert error.rule == "too-long" and "no words of its own (Argument list too long)" in str(error)
+    assert error.rule == "too-long" and "no message (Argument list too long)" in str(error)
 
 
-def test_a_name_is_given_only_where_it_can_be_told():
+def test_a_variable_is_named_only_where_it_is_certain():
     two = SOURCE.replace("p = counter_table.lookup(&uid);", "q = p = counter_table.lookup(&uid);")
-    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
-    assert "line 7: p may be" in str(verifier_error("hello", "", words, two, REWRITTEN))
+    log = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
+    assert "line 7: p may be" in str(verifier_error("hello", "", log, two, REWRITTEN))
     other = SOURCE.replace("*p += 1", "*(u64 *)other(uid) += 1")
-    assert "line 7: the value in R0 may be" in str(verifier_error("hello", "", words, other, REWRITTEN))
+    assert "line 7: the value in R0 may be" in str(verifier_error("hello", "", log, other, REWRITTEN))
+
+
+def test_a_verifier_that_the_lab_stopped_is_explained_by_the_seconds_it_had():
+    error = verifier_error("hello", "Connection timed out", "", SOURCE, REWRITTEN, seconds=10)
+    assert error.rule == "time" and "line 4: the verifier had not finished after 10 seconds" in str(error)
+    assert "no message (stopped after 10 s)" in str(error)

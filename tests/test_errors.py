@@ -18,12 +18,12 @@ def test_an_error_says_what_failed_and_the_fix(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_without_a_fix_is_just_the_message(kind):
+def test_an_error_without_a_fix_is_only_its_message(kind):
     assert str(kind("it broke")) == "it broke"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tree_in_the_docstring_names_each_error(kind):
+def test_the_docstring_names_each_error_and_its_bases(kind):
     assert kind.__name__ in errors.__doc__
     assert all(base.__name__ in errors.__doc__ for base in kind.__bases__ if base is not Exception)
 
@@ -35,7 +35,7 @@ def test_a_notebook_shows_the_message_without_the_frames_of_bcc():
         assert e._render_traceback_() == ["CompileError: line 3: it broke\nFix: do that"]
 
 
-def test_a_notebook_shows_it_in_colours_and_says_the_same(monkeypatch):
+def test_a_notebook_shows_the_same_text_in_colours(monkeypatch):
     error = errors.VerifierError(
         "line 3: it broke\n    3 | *p += 1;\n      |  ^\nThe kernel: no", fix="do that", why="so"
     )

@@ -44,7 +44,7 @@ def test_only_a_notebook_gets_an_errors_words_below_it(shell, monkeypatch, capsy
     shown = []
     monkeypatch.setattr(magic, "display", shown.append)
     shell.run_cell("from ebpf_lab import CompileError, LabError\nraise CompileError('no', log='<words>')")
-    assert "All of its words (1 line)" in shown[0].data and "&lt;words&gt;" in shown[0].data
+    assert "Full output (1 line)" in shown[0].data and "&lt;words&gt;" in shown[0].data
     for source in ("raise LabError('no')", "1 / 0", "1 + 1"):
         shell.run_cell(source)
     assert len(shown) == 1

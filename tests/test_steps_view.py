@@ -2,17 +2,17 @@ import pytest
 from test_diagnostics import LOG, REWRITTEN, SOURCE
 
 from ebpf_lab import VerifierError
-from ebpf_lab.diagnostics.compiler import verifier_error
+from ebpf_lab.diagnostics.verifier import verifier_error
 from ebpf_lab.views import steps
 
 
 @pytest.fixture
 def error():
-    words = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
-    return verifier_error("hello", "Permission denied", words, SOURCE, REWRITTEN)
+    log = LOG.format(lookup=" @ main.c:11", deref=" @ main.c:12")
+    return verifier_error("hello", "Permission denied", log, SOURCE, REWRITTEN)
 
 
-def test_each_step_has_its_line_and_what_is_known(error):
+def test_each_step_has_its_line_and_the_state_after_it(error):
     shown = steps.unfold(error).shown
     assert [row[:3] for row in shown["steps"]] == [
         [8, "call bpf_map_lookup_elem#1", 6],
@@ -23,12 +23,12 @@ def test_each_step_has_its_line_and_what_is_known(error):
     assert shown["log"] == error.log and shown["omitted"] == 0
 
 
-def test_registers_come_before_the_stack_and_in_order(error):
+def test_registers_come_in_order_and_before_the_stack(error):
     error.steps[0].state = {"fp-16": "0", "R10": "fp0", "fp-8": "1", "R2": "2"}
     assert [name for name, *_ in steps._row(error.steps[0])[3]] == ["R2", "R10", "fp-8", "fp-16"]
 
 
-def test_a_long_path_and_a_long_log_are_cut_and_say_so(error, monkeypatch):
+def test_long_steps_and_a_long_log_are_cut_and_the_view_says_so(error, monkeypatch):
     monkeypatch.setattr(steps, "STEPS", 1)
     monkeypatch.setattr(steps, "WORDS", 20)
     shown = steps.unfold(error).shown
@@ -36,11 +36,11 @@ def test_a_long_path_and_a_long_log_are_cut_and_say_so(error, monkeypatch):
     assert shown["log"].startswith("(the last 20 of ") and len(error.log) > 60
 
 
-def test_without_widgets_it_is_the_errors_text(error):
+def test_without_widgets_the_view_is_the_text_of_the_error(error):
     view = steps.unfold(error)
     assert repr(view) == str(error) == view._repr_mimebundle_()[0]["text/plain"]
 
 
-def test_without_steps_the_words_are_text_and_without_words_there_is_nothing():
-    assert "<pre" in steps.unfold(VerifierError("no", log="words")).data
+def test_an_error_without_steps_shows_its_log_and_without_a_log_nothing():
+    assert "<pre" in steps.unfold(VerifierError("no", log="output")).data
     assert steps.unfold(VerifierError("no")) is None and steps.unfold(ValueError("no")) is None

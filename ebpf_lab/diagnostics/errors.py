@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .explanations import RULES
 
 if TYPE_CHECKING:
-    from .verifier_log import Path
+    from .verifier_log import VerifierLog
 
 
 class LabError(Exception):
@@ -87,7 +87,7 @@ class VerifierError(LabError, ValueError):
         self,
         what: str = "",
         *,
-        steps: "Path | tuple[()]" = (),
+        steps: "VerifierLog | tuple[()]" = (),
         source: str = "",
         line: int = 0,
         **texts: Any,
@@ -123,21 +123,19 @@ class BusyError(LabError, OSError):
 def _colours() -> bool:
     """Whether IPython shows this in colours."""
     ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    return bool(shell) and shell.colors.lower() != "nocolor"
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and shell.colors.lower() != "nocolor"
 
 
 _COLOURS = [  # what to make bold (1) or blue (34): both can be read on light and on dark
     (r"\A\w+:.*", "1"),
     (r"(?<=^      \|) +\^+$", "1"),
     (r"^ *\d* \|", "34"),
-    (r"^(?:The kernel|Last known of [^:]*|Meant|Why|Fix|   or):", "1"),
+    (r"^(?:The kernel|State before the rejected instruction|Meaning|Why|Fix|   or):", "1"),
 ]
 
 
 def _coloured(text: str) -> str:
     for pattern, colour in _COLOURS:
-        text = re.sub(
-            pattern, lambda found, colour=colour: f"\x1b[{colour}m{found[0]}\x1b[0m", text, flags=re.M
-        )
+        text = re.sub(pattern, f"\x1b[{colour}m\\g<0>\x1b[0m", text, flags=re.M)
     return text

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from bcc.libbcc import lib
 
 from ..bpf import BPF, check_name
-from ..diagnostics.compiler import line_map
 from ..diagnostics.errors import LabError
+from ..diagnostics.lines import line_map
 from ..kernel import proginfo
 from . import bytecode, machine
 from .bytecode import CALL, LOAD_64, MAP, MAP_VALUE, TAIL_CALL, Instruction

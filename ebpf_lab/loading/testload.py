@@ -66,11 +66,7 @@ def refusal(load):
         return None
     verdict, path = _text(shared, _HEAD, _VERDICT), _text(shared, _HEAD + _VERDICT, BYTES)
     if not state:
-        number, verdict, path = (
-            errno.ETIMEDOUT,
-            f"(the verifier was still at it after {SECONDS} s, and was ended)",
-            "",
-        )
+        number, verdict, path = errno.ETIMEDOUT, "", ""
     elif (
         state == 2 and number != errno.E2BIG
     ):  # ended while it wrote the path, in a ring that has no order yet;

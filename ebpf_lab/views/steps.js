@@ -39,7 +39,7 @@ function render({ model, el }) {
     scrolls(made, label);
     return made;
   };
-  const text = pane("source", "Your program"), code = pane("code", "What the verifier walked through");
+  const text = pane("source", "Your program"), code = pane("code", "What the verifier followed");
   const lines = source.map((line, n) => row(n + 1, line));
   const rows = steps.map(([instruction, words], n) => {
     const made = row(instruction, words);
@@ -56,7 +56,7 @@ function render({ model, el }) {
   const said = element("div", "verdict");
   const table = element("table", "");
   const all = element("details", "");
-  all.append(element("summary", "", "All of its words"), element("pre", "", log));
+  all.append(element("summary", "", "Full log"), element("pre", "", log));
   fold.append(bar, panes, said, table, all);
   el.append(fold);
 

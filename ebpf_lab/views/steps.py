@@ -25,7 +25,7 @@ class StepsView(View, page="steps"):
             "source": error.source.split("\n"),
             "steps": [_row(step) for step in path[-STEPS:]],
             "omitted": max(len(path) - STEPS, 0),
-            "verdict": "\n".join(path.verdict),
+            "verdict": "\n".join(path.message),
             "log": _short(error.log),
         }
 
@@ -41,7 +41,7 @@ def unfold(error):
         return None
     lines = error.log.strip().count("\n") + 1
     return HTML(
-        f"<details style='font-size: var(--jp-code-font-size)'><summary>All of its words ({lines} line{'s' * (lines > 1)})</summary>"
+        f"<details style='font-size: var(--jp-code-font-size)'><summary>Full output ({lines} line{'s' * (lines > 1)})</summary>"
         f"<pre style='white-space: pre-wrap'>{html.escape(_short(error.log))}</pre></details>"
     )
 

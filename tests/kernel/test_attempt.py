@@ -64,13 +64,19 @@ def test_a_child_that_fails_in_python_ends_and_says_nothing():
 
 def test_a_verifier_that_is_not_done_in_time_is_an_error_of_ours(monkeypatch):
     monkeypatch.setattr(testload, "SECONDS", 0.2)
-    with BPF(text=TOO_LONG) as b, pytest.raises(VerifierError, match=r"line 2.*not done after") as raised:
+    with (
+        BPF(text=TOO_LONG) as b,
+        pytest.raises(VerifierError, match=r"line 2.*had not finished after") as raised,
+    ):
         b.load_func("hello", BPF.TRACEPOINT)
     assert raised.value.rule == "time"
 
 
 def test_four_mebibytes_are_enough_for_the_longest_refusal(monkeypatch):
     monkeypatch.setattr(testload, "SECONDS", 120)  # on a busy machine ten may not be enough
-    with BPF(text=TOO_LONG) as b, pytest.raises(VerifierError, match=r"line 4.*a million steps") as raised:
+    with (
+        BPF(text=TOO_LONG) as b,
+        pytest.raises(VerifierError, match=r"line 4.*a million instructions") as raised,
+    ):
         b.load_func("hello", BPF.TRACEPOINT)
     assert len(raised.value.log) < testload.BYTES + (1 << 16)

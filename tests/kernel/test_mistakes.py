@@ -1,4 +1,4 @@
-"""The mistakes that beginners make in C: each is explained by its own entry of the table."""
+"""Mistakes that beginners make in C. Each one has its own entry in the table."""
 
 import pytest
 
@@ -9,7 +9,7 @@ COUNT = "\n%s\nint hello(void *ctx) {\n  u64 uid = 0;\n  %s\n  return 0;\n}\n%s\
 
 
 @pytest.mark.parametrize(
-    ("text", "rule", "words"),
+    ("text", "rule", "message"),
     [
         (HELLO % 'bpf_trace_printk("x")', "semicolon", r"line 3, column 24"),
         (HELLO % 'printf("x");', "print", r"line 3, column 3(?s:.)*bpf_trace_printk"),
@@ -37,23 +37,23 @@ COUNT = "\n%s\nint hello(void *ctx) {\n  u64 uid = 0;\n  %s\n  return 0;\n}\n%s\
         (HELLO % "if (!data)\n    return 0;\n  data->pid = bpf_get_smp_processor_id();", "undeclared", r"line 3(?s:.)*named data"),
         ("\n# hello\n" + HELLO % "", "preprocessor", r"line 2"),
         ("\nint twice(int n) { return n; }\n" + HELLO % "return twice(2);", "own-function", r"line 5"),
-        ("\nBPF_HASH(counts);\nBPF_HASH(counts);\n" + HELLO % "", "declared-twice", r"line 3(?s:.)*Meant: counts"),
-        ("\nBPF_HASH(none, u32, u32, 0);\n" + HELLO % "", "map-refused", r"line 2"),
+        ("\nBPF_HASH(counts);\nBPF_HASH(counts);\n" + HELLO % "", "declared-twice", r"line 3(?s:.)*Meaning: counts"),
+        ("\nBPF_HASH(none, u32, u32, 0);\n" + HELLO % "", "map-rejected", r"line 2"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_explained(text, rule, words):
-    with pytest.raises(CompileError, match=words) as raised:
+def test_a_mistake_is_explained(text, rule, message):
+    with pytest.raises(CompileError, match=message) as raised:
         BPF(text=text)
     error = raised.value
     assert error.rule == rule and error.why and error.fix
-    assert "Meant: " in str(error)
+    assert "Meaning: " in str(error)
 
 
-def test_types_of_the_c_library_are_known_though_textbooks_say_they_are_not():
+def test_the_types_of_the_c_library_are_known():
     BPF(text=HELLO % "uint64_t n = 0; bool b = true; pid_t p = 0;").close()
 
 
-def test_an_event_with_a_field_that_bcc_cannot_read_is_an_error_and_not_the_end_of_python():
+def test_a_field_that_bcc_cannot_read_raises_an_error_and_does_not_end_python():
     text = """
 struct data_t { u32 uid; pid_t pid; };
 BPF_PERF_OUTPUT(output);
@@ -68,7 +68,7 @@ int hello(void *ctx) {
     assert raised.value.rule == "unreadable-event" and "u32" in raised.value.fix
 
 
-def test_events_that_bcc_can_read_are_read():
+def test_an_event_that_bcc_can_read_is_read():
     text = """
 struct data_t { u32 uid; };
 BPF_PERF_OUTPUT(output);

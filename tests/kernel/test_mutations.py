@@ -1,4 +1,4 @@
-"""Programs with random mistakes: each one loads, or gets an error of ours, in bounded time."""
+"""Programs with random mistakes: each one loads, or raises an error of this package, in bounded time."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from ebpf_lab import BPF, LabError
 
 COUNT = (
     Path(__file__)
-    .with_name("refused")
+    .with_name("rejected")
     .joinpath("null_check.c")
     .read_text()
     .replace("*p += 1", "if (p) *p += 1")
@@ -96,7 +96,7 @@ def mutated(text, chance):
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_a_program_with_mistakes_loads_or_gets_an_error_of_ours(batch):
+def test_a_program_with_random_mistakes_loads_or_raises_an_error_of_this_package(batch):
     chance, before, outcomes = random.Random(f"mistakes {batch}"), (held(), children()), []
     for _ in range(A_BATCH):
         name = chance.choice(list(SEEDS))
@@ -108,7 +108,7 @@ def test_a_program_with_mistakes_loads_or_gets_an_error_of_ours(batch):
             outcomes.append("loads")
         except LabError as e:
             outcomes.append(f"{type(e).__name__} {e.rule}")
-            assert str(e).strip() and (e.log or "empty" in str(e)), text
+            assert str(e).strip() and (e.log or "empty" in str(e) or e.rule == "time"), text
             assert re.search(r"\bline \d+", str(e)) or not e.rule, text
         except Exception as e:
             raise AssertionError(f"{type(e).__name__} for:\n{text}") from e

@@ -30,8 +30,8 @@ HOOKS = [
     "tests/kernel/test_hooks.py::test_a_system_call_is_attached_by_what_this_kernel_has",
 ]
 REFUSALS = [
-    "tests/kernel/test_refused.py::test_a_refusal_is_told_in_the_learners_words",
-    "tests/kernel/test_refused.py::test_a_program_is_taken_though_textbooks_say_it_is_not",
+    "tests/kernel/test_rejected.py::test_a_rejected_program_is_explained_in_terms_of_its_source",
+    "tests/kernel/test_rejected.py::test_a_program_is_accepted_though_textbooks_say_it_is_not",
 ]
 # For a user BCC takes other helpers (bpf._first_compile), and some programs depend on rights: not all of them twice.
 A_USERS = [

@@ -2,86 +2,74 @@
 
 import re
 
-from . import ATTACH, COMPILER, MACHINE, VERIFIER
+from . import ATTACH, COMPILER, MACHINE, VERIFIER, Explanation
 from .accepted import ACCEPTED
 
 _INTRODUCTION = """# When it fails
 
-<!-- Made from ebpf_lab/diagnostics/explanations.py: .venv/bin/python -m ebpf_lab.diagnostics.explanations > docs/errors.md -->
+<!-- Made from the tables in ebpf_lab/diagnostics/explanations/: .venv/bin/python -m ebpf_lab.diagnostics.explanations.document > docs/errors.md -->
 
-Most of the time with eBPF goes into programs that don't compile, or that the kernel refuses. Each such error of this
-lab says where, what is meant, why, and how to mend it. This page has all of them. The name of an entry is `error.rule`.
+Most of the time spent with eBPF goes into programs that do not compile, or that the kernel rejects. Each of these errors names
+the line, says what the message means and why, and how to fix it. This page lists all of them. The name of an entry is `error.rule`.
 
-Of an error, `print(error)` shows the text, `error.log` has every word of the compiler or the kernel, and `error.steps` the
-path that the verifier walked, an instruction a step, with what it knew there. A notebook shows that below the error: click, and step through it.
+`print(error)` shows the text of an error, `error.log` the full output of the compiler or the kernel, and `error.steps` the path
+that the verifier followed, one instruction per step, with what it knew there. A notebook shows the steps below the error: click to step through them.
 
-A variable's name is told only where the log leaves no doubt; `R0` to `R10` are the registers of the BPF machine, `fp-8` is a place on the
-stack. What the lab has no explanation for is shown in the kernel's own words. One refusal takes at most ten seconds, and keeps 4 MiB of its log.
+An error names a variable only where the log leaves no doubt. `R0` to `R10` are the registers of the BPF machine, `fp-8` is a place on the
+stack. Where the lab has no explanation, the error shows the kernel's own message. The verifier gets at most ten seconds, and the lab keeps 4 MiB of its log.
 """
 
-
-_EXAMPLE = {  # what a program at hand would fill in
-    "r": "a value",
-    "p": "p",
-    "i": "it",
+EXAMPLE = {  # what fills the braces on this page; in an error it is the program's own
+    "value": "a value",
+    "variable": "p",
+    "index": "it",
     "range": "any number",
     "helper": "bpf_...",
-    "argument": "an argument",
-    "gets": "something else",
+    "argument": "memory",
+    "given": "something else",
     "type": "tracepoint",
-    "touched": "read",
-    "end": "167",
-    "name": "counter_table",
-    "hook": "",
-    "method": "",
-    "action": "",
-    "missing": "",
-    "function": "",
-    "reason": "",
-    "known": "",
+    "access": "read",
+    "last": "167",
+    "allowed": "0 to 1",
+    "macro": "BPF_ARENA",
+    "near": "counter_table",
+    "seconds": "10",
 }
 
 
-def _plain(text):
-    """``text`` as it is, in Markdown."""
+def _plain(text: str) -> str:
+    """``text`` unchanged by Markdown."""
     return re.sub(r"([*<]|__)", lambda sign: "".join("\\" + c for c in sign[0]), text)
 
 
-def document():
+def _entry(entry: Explanation) -> str:
+    """One entry; an error that this package words itself needs no ``meaning`` beside its message."""
+    found = re.search(entry.pattern, entry.example, re.M)
+    known = EXAMPLE | (found.groupdict(default="") if found else {})
+    texts = [("Meaning", entry.meaning)] if entry in (*COMPILER, *VERIFIER) else []
+    texts += [("Why", entry.why), *(("Fix", fix) for fix in entry.fixes)]
+    lines = [f"- {title}: {_plain(text.format_map(known))}" for title, text in texts]
+    return "\n".join([f"### {entry.rule}\n\n    {entry.example}\n", *lines, ""])
+
+
+def document() -> str:
     """The text of docs/errors.md."""
-    parts = [_INTRODUCTION]
     chapters = {
-        "When it doesn't compile": COMPILER,
-        "When the verifier refuses it": VERIFIER,
-        "When there is nothing to attach to": ATTACH,
-        "When the machine or a name is not as expected": MACHINE,
+        "When it does not compile": COMPILER,
+        "When the verifier rejects it": VERIFIER,
+        "When it cannot be attached": ATTACH,
+        "When the process lacks a right, or the program a name": MACHINE,
     }
+    parts = [_INTRODUCTION]
     for title, table in chapters.items():
-        parts.append(f"## {title}\n")
-        for entry in table:
-            found = re.search(entry.pattern, entry.example, re.M)
-            known = _EXAMPLE | {
-                name: text or "" for name, text in (found.groupdict() if found else {}).items()
-            }
-            meaning, why, *fixes = (
-                _plain(text.format_map(known)) for text in (entry.meaning, entry.why, *entry.fixes)
-            )
-            texts = (
-                [f"Meaning: {meaning}"] * (table in (COMPILER, VERIFIER))
-                + [f"Why: {why}"]
-                + [f"Try: {way}" for way in fixes]
-            )
-            parts.append(f"### {entry.rule}\n\n    {entry.example}\n")
-            parts.append("\n".join(f"- {text}" for text in texts) + "\n")
-    parts.append("## What kernels take, though textbooks say they refuse it\n")
-    parts.append(
-        "With root's rights, on Linux 6.18, and all but `pointer_leaked` tried on 6.1 too; the programs are in `tests/kernel/accepted`.\n"
-    )
-    parts.append("\n".join(f"- `{name}`: {text}" for name, text in ACCEPTED.items()) + "\n")
-    parts.append(
-        "C's own type names, `uint64_t` and `pid_t`, are known to the compiler; only BCC's `event()` can't read a `pid_t`."
-    )
-    return "\n".join(parts) + "\n"
+        parts += [f"## {title}\n", *map(_entry, table)]
+    parts += [
+        "## What the verifier accepts, though textbooks say that it rejects it\n",
+        "With all rights, on Linux 6.18; all but `pointer_leaked` also on 6.1. The programs are in `tests/kernel/accepted`.\n",
+        "\n".join(f"- `{name}`: {text}" for name, text in ACCEPTED.items()) + "\n",
+        "The compiler knows C's own type names, `uint64_t` and `pid_t`. Only BCC's `event()` cannot read a `pid_t`.\n",
+    ]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

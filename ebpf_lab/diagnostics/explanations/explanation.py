@@ -2,37 +2,34 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one message means, why it is so, and ways to fix it, the likeliest first.
+    """What a message means, why it is so, and ways to fix it, the likeliest first.
 
-    ``pattern`` is a regular expression over the output of clang, the kernel or BCC; empty where only
-    this package raises the error. ``when`` names a fact that must hold besides. The texts
-    are formatted with the pattern's named groups and with the facts that the error is raised with.
+    ``pattern`` is a regular expression over the output of clang, the kernel or BCC; an error that only this
+    package raises has none. ``when`` names a fact that must hold, too. The texts are formatted with
+    the groups of the pattern and the facts of the error.
     """
 
     rule: str
-    pattern: str
-    meaning: str  # of an error that only this package raises: its message
+    _: KW_ONLY
+    pattern: str = ""
+    when: str = ""
+    meaning: str  # of an error that only this package raises: the message itself
     why: str
     fixes: tuple[str, ...]
-    example: str  # the message it is about, for docs/errors.md
-    when: str = ""
+    example: str  # the message, for docs/errors.md
 
 
 def match(
     table: Sequence[Explanation], message: str, **facts: object
 ) -> tuple[Explanation | None, dict[str, object]]:
-    """The first entry of ``table`` that fits ``message``, or None, and the facts, with those that its pattern names."""
+    """The first entry of ``table`` that fits, or None; and the facts, with the groups of its pattern."""
     for entry in table:
-        found = (
-            entry.pattern
-            and (not entry.when or facts.get(entry.when))
-            and re.search(entry.pattern, message, re.M)
-        )
-        if found:
-            return entry, {name: text or "" for name, text in found.groupdict().items()} | facts
+        applies = facts.get(entry.when) if entry.when else entry.pattern
+        if applies and (found := re.search(entry.pattern, message, re.M)):
+            return entry, found.groupdict(default="") | facts
     return None, facts

@@ -1,9 +1,0 @@
-// TRACEPOINT -> map-value-bounds, line 7: count points to a map value of 8 bytes, and this touches 8 bytes from byte 8
-BPF_ARRAY(counts, u64, 4);
-int hello(void *ctx) {
-  int slot = 0;
-  u64 *count = counts.lookup(&slot);
-  if (count)
-    count[1] += 1;
-  return 0;
-}

@@ -1,9 +1,0 @@
-// SOCKET_FILTER without CAP_PERFMON -> leak, line 7: an address of the kernel would get out: skb is a pointer
-BPF_ARRAY(addresses, u64, 1);
-int filter(struct __sk_buff *skb) {
-  int zero = 0;
-  u64 *address = addresses.lookup(&zero);
-  if (address)
-    *address = (u64)skb;
-  return 0;
-}

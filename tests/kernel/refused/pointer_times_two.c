@@ -1,5 +1,0 @@
-// TRACEPOINT -> pointer-arithmetic, line 3: ctx is a pointer, and this calculation is not allowed with it
-int hello(void *ctx) {
-  u64 *twice = (u64 *)((u64)ctx * 2);
-  return *twice;
-}

@@ -1,8 +1,0 @@
-// TRACEPOINT -> stack-bounds, line 5: memory beyond a variable on the stack is touched
-int hello(void *ctx) {
-  char name[16] = {};
-  u32 at = bpf_get_prandom_u32() & 31;
-  name[at] = 'x';
-  bpf_trace_printk("%s", name);
-  return 0;
-}

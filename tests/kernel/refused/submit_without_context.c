@@ -1,7 +1,0 @@
-// TRACEPOINT -> context-argument, line 5: bpf_perf_event_output() must be given this program's own context, and gets the number 0
-BPF_PERF_OUTPUT(output);
-int hello(void *ctx) {
-  u64 now = bpf_ktime_get_ns();
-  output.perf_submit(NULL, &now, sizeof(now));
-  return 0;
-}

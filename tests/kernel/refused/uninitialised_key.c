@@ -1,9 +1,0 @@
-// SOCKET_FILTER without CAP_PERFMON -> uninitialised-stack, line 5: a variable is read that nothing was written to, or only to a part of it
-BPF_HASH(counter_table);
-int filter(struct __sk_buff *skb) {
-  u64 length;
-  u64 *p = counter_table.lookup(&length);
-  if (p)
-    *p += 1;
-  return 0;
-}

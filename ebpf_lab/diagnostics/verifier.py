@@ -128,9 +128,9 @@ def _excerpt(facts: Facts, steps: VerifierLog, source: str) -> str:
 
 def _mark(text: str, variable: str, sign: str, label: str = "") -> str:
     """A mark below ``text``: under the variable where it is there, else under the whole line."""
-    places = list(re.finditer(rf"\b{re.escape(variable)}\b", text)) if variable else []
-    read = [place for place in places if not re.match(r"\s*=(?!=)", text[place.end() :])]
-    found = (places if label else read or places)[:1]
+    uses = list(re.finditer(rf"\b{re.escape(variable)}\b", text)) if variable else []
+    reads = [use for use in uses if not re.match(r"\s*=(?!=)", text[use.end() :])]
+    found = (uses if label else reads or uses)[:1]
     start, end = found[0].span() if found else (len(text) - len(text.lstrip()), len(text.rstrip()))
     return f"      | {blank(text[:start])}{sign * max(end - start, 1)}{label}"
 

@@ -11,7 +11,7 @@ VERIFIER = [
         meaning="{value} may be NULL here, and the program has not checked it",
         why="a lookup returns NULL for a key that is not in the map, and ringbuf_reserve() for a full buffer. Reading address 0 would crash the kernel.",
         fixes=(
-            "check for NULL first: if (!{variable}) return 0; after the line that it comes from.",
+            "check for NULL first: if (!{variable}) return 0; after the line that sets it.",
             "do the rest within if ({variable}) {{ ... }}.",
         ),
         example="R0 invalid mem access 'map_value_or_null'",
@@ -128,7 +128,7 @@ VERIFIER = [
         pattern=r"invalid (?:indirect )?read from stack",
         when="uninitialised",
         meaning="a variable is read, and some of its bytes were never written",
-        why="uninitialised stack may hold data of the kernel. The padding between the fields of a struct counts, too.",
+        why="uninitialised stack may hold kernel data. The padding between the fields of a struct counts, too.",
         fixes=(
             "initialise it where it is declared: struct data_t data = {{}};",
             "a struct with padding: __builtin_memset(&data, 0, sizeof(data)); before filling it.",
@@ -161,11 +161,11 @@ VERIFIER = [
         "uninitialised-variable",
         pattern=r"R\d+ !read_ok",
         meaning="a value is used that was never set",
-        why="a register that the program has not written may hold data of the kernel.",
+        why="a register that the program has not written may hold kernel data.",
         fixes=(
             "initialise the variable where it is declared: int answer = 0;",
             "return a value on every path of the function.",
-            "a division by the constant 0 causes this error, too.",
+            "check for a division by the constant 0, which causes this error, too.",
         ),
         example="R0 !read_ok",
     ),
@@ -212,7 +212,7 @@ VERIFIER = [
         "unreleased",
         pattern=r"Unreleased reference id=\d+ alloc_insn=\d+",
         meaning="{value} is neither submitted nor released on this path",
-        why="a reserved record and an acquired object stay in use until the program releases them: the ring buffer would fill up, the object would never be freed.",
+        why="a reserved record and an acquired object stay in use until the program releases them: the ring buffer would fill up, and the object would never be freed.",
         fixes=(
             "a record: ringbuf_submit({variable}, 0) or ringbuf_discard({variable}, 0) before each return.",
             "a socket: bpf_sk_release({variable}) on every path where it is not NULL.",
@@ -232,7 +232,7 @@ VERIFIER = [
         pattern=r"cannot call GPL-restricted function|GPL compatible",
         meaning="only a program under a GPL-compatible licence can call {helper}()",
         why="the kernel reserves many helpers, among them most of those for tracing, for such programs.",
-        fixes=("remove #define BPF_LICENSE: BCC's default is GPL.", "write  #define BPF_LICENSE GPL"),
+        fixes=("remove #define BPF_LICENSE: BCC's default is GPL.", "write #define BPF_LICENSE GPL"),
         example="cannot call GPL-restricted function from non-GPL compatible program",
     ),
     Explanation(

@@ -49,7 +49,7 @@ class PerfBuffers:
         _fence()
         for cpu, head in zip(self._cpus.values(), heads, strict=True):
             cpu.free(head)
-        starts, lengths, base = [], [], 0
+        starts, lengths, base = list[int](), list[int](), 0
         for block in data:
             _samples(block, base, starts, lengths)
             base += len(block)
@@ -119,7 +119,7 @@ class _OneCpu:
 
 def _records(block: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """Walk over perf records: (type, offset, size) of each; struct perf_event_header is u32, u16, u16."""
-    words = memoryview(block).cast("I") if len(block) else []
+    words = block.data.cast("I") if len(block) else []
     offset = 0
     while offset < len(block):
         size = words[offset // 4 + 1] >> 16

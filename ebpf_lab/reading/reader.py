@@ -14,8 +14,8 @@ REST = 0.005  # seconds between two reads: each time that a reader has caught up
 class Sink(Protocol):
     """Who listens to a Reader: a recording or a view."""
 
-    def feed(self, items: Any, lost: int | None, /) -> None:
-        """Called with what one read gave, and how many items were lost before it."""
+    def feed(self, *batch: Any, **_: Any) -> None:
+        """Called with what one read gave, how many items were lost before it, and for a buffer what its reader adds."""
 
     def end(self, why: str, error: Exception | None = None) -> None:
         """Called when nothing more will come; ``error`` is what ended it early."""

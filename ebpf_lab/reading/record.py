@@ -11,6 +11,7 @@ from ..bpf import BPF
 from ..diagnostics.errors import LabError
 from .buffer_reader import BUFFERS, buffer_of
 from .columns import columns
+from .reader import Reader, Share
 from .trace_pipe import Line, pipe_of
 from .unpack import Store
 
@@ -33,7 +34,7 @@ class Recording:
         """Take more lines; the reader thread calls it."""
         room = CAP - len(self.lines)
         self.lines += lines[:room]
-        self._lost += lost + max(0, len(lines) - room)
+        self._lost = (self._lost or 0) + lost + max(0, len(lines) - room)
 
     def end(self, why: str, error: Exception | None = None) -> None:
         """No more will come."""
@@ -77,12 +78,12 @@ class BufferRecording(Recording):
         self._store, self.wrong_size = Store(dtype, CAP_BYTES), 0
         self._lost = 0 if counted else None
 
-    def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:
+    def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:  # type: ignore[override]
         """Take more records, a structured array; the reader thread calls it."""
         self.wrong_size += wrong_size
         kept = records[: CAP_BYTES // records.itemsize - len(self)]
         if lost is not None:
-            self._lost += lost
+            self._lost = (self._lost or 0) + lost
         if len(kept) < len(records):
             self._lost = (self._lost or 0) + len(records) - len(kept)
         self._store.add(kept)
@@ -124,11 +125,12 @@ def record(source: Any) -> Iterator[Recording]:
     only the shared trace pipe can be had and somebody else reads it. At the block's end it raises LabError
     where reading failed early.
     """
+    reader: Reader | Share
     if isinstance(source, BPF):
         reader, recording = pipe_of(source), Recording()
     elif isinstance(source, BUFFERS):
-        reader = buffer_of(source)
-        recording = BufferRecording(reader.dtype, reader.counted)
+        reader = buffer = buffer_of(source)
+        recording = BufferRecording(buffer.dtype, buffer.counted)
     else:
         raise TypeError(
             f"record() takes a source of events: a program, record(b), or a perf or ring buffer, "

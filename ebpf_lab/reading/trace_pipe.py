@@ -109,7 +109,8 @@ class TracePipe(Reader):
 
     def _read_some(self, until: int, size: int = 1 << 20) -> tuple[list[Line], int, bool]:
         """About ``size`` bytes of the pipe -> (lines, lost, whether there is more from before ``until``)."""
-        lines, lost, done = [], 0, 0
+        assert self._fd is not None  # the pipe is open while there are sinks
+        lines, lost, done = list[Line](), 0, 0
         while done < size:
             try:
                 data = os.read(self._fd, 1 << 16)

@@ -40,7 +40,7 @@ class LiveView(View):
         bpf, key = (source, cls) if isinstance(source, BPF) else (source.bpf, (cls, source.map_fd))
 
         def make() -> _Shown:
-            view = cls(source, *more)
+            view = cls(source, *more)  # type: ignore[call-arg]  # of the subclass
             view.look()  # raises here, not in the thread, what reading raises
             view._start()
             return _Shown(view)

@@ -2,6 +2,7 @@
 
 import traitlets
 
+from ..inspect.program import Insight, Row
 from .view import View
 
 TITLES = {"source": "C", "bytecode": "Bytecode", "machine": "Machine code"}
@@ -13,7 +14,7 @@ class ProgramView(View, page="program"):
     # name, facts, columns (each title, rows of [line, place, text, comment], and a note where there are none)
     shown = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, insight):
+    def __init__(self, insight: Insight) -> None:
         super().__init__()
         self.insight = insight
         self.shown = {
@@ -22,10 +23,10 @@ class ProgramView(View, page="program"):
             "columns": [_column(title, getattr(insight, kind), insight) for kind, title in TITLES.items()],
         }
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.insight)
 
 
-def _column(title, rows, insight):
+def _column(title: str, rows: list[Row], insight: Insight) -> dict[str, object]:
     shown = [[row.line, row.place, row.text, row.comment] for row in rows]
     return {"title": title, "rows": shown, "note": "" if rows else insight.withheld}

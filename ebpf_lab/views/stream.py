@@ -33,7 +33,7 @@ class StreamView(LiveView, page="stream"):
     clears = traitlets.Int(0).tag(sync=True)  # the browser adds one to ask for an empty view
     title = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)  # what a row is: lines, events
-    heads = traitlets.List().tag(sync=True)  # [name, whether it is a number] of each column
+    heads = traitlets.List(traitlets.Any()).tag(sync=True)  # [name, whether it is a number] of each column
 
     def __init__(
         self, bpf: BPF, reader: Reader | Share, title: str, unit: str, heads: list, counted: bool = True
@@ -59,7 +59,7 @@ class StreamView(LiveView, page="stream"):
                     self._new.popleft()
                 self._recent.append((now, len(items)))
             if lost:
-                self._lost += lost
+                self._lost = (self._lost or 0) + lost
             if wrong_size:
                 self._remark = (
                     "Some records are of another size than the struct: they were cut, or filled with zeros."

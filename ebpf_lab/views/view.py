@@ -1,6 +1,7 @@
 """What every widget of this lab has: JavaScript and CSS in files of its own, and text for where widgets can't be shown."""
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 
@@ -8,15 +9,16 @@ import anywidget
 class View(anywidget.AnyWidget):
     """A widget drawn by ``<page>.js`` and ``<page>.css``, after what is common to all; its repr() is its text."""
 
-    def __init_subclass__(cls, page=None, **kwargs):
+    def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
         if page:
-            cls._esm, cls._css = (_read(f"common.{kind}") + _read(f"{page}.{kind}") for kind in ("js", "css"))
+            cls._esm = _read("common.js") + _read(f"{page}.js")
+            cls._css = _read("common.css") + _read(f"{page}.css")
         super().__init_subclass__(**kwargs)
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return data | {"text/plain": repr(self)}, metadata
 
 
-def _read(name):
+def _read(name: str) -> str:
     return Path(__file__).with_name(name).read_text()

@@ -26,7 +26,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ebpf_lab import BPF, maps, to_frame
+from ebpf_lab import BPF, to_frame
+from ebpf_lab.kernel import uapi
+from ebpf_lab.kernel.syscalls import bpf
 
 WAYS = {
     "bare system call": "#7f7f7f",
@@ -40,9 +42,9 @@ WAYS = {
 def bare(table):
     keys, values = np.empty(table.max_entries, np.uint64), np.empty(table.max_entries, np.uint64)
     token = (ct.c_uint8 * 8)()
-    attr = maps._Batch(0, ct.addressof(token), keys.ctypes.data, values.ctypes.data, len(keys), table.map_fd)
+    attr = uapi.Batch(0, ct.addressof(token), keys.ctypes.data, values.ctypes.data, len(keys), table.map_fd)
     with contextlib.suppress(FileNotFoundError):  # ENOENT: that was all
-        maps.bpf(maps._LOOKUP_BATCH, attr)
+        bpf(uapi.MAP_LOOKUP_BATCH, attr)
     return attr.count
 
 

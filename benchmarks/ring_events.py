@@ -102,7 +102,7 @@ class Nobody:
     def feed(self, *_):
         pass
 
-    def end(self, why):
+    def end(self, *_):
         pass
 
 
@@ -117,8 +117,8 @@ class Ways:
         self.callback, self.got = None, []
         # BCC's own methods, without what the lab puts around them.
         RingBuf.open_ring_buffer(self.table, lambda *event: self.callback(*event))
-        buffer_of(self.table).paced = True  # it reads at the end of a recording only
-        buffer_of(self.table).add(Nobody(), b)
+        buffer_of(self.table).pace = 0  # it reads at the end of a recording only
+        buffer_of(self.table).add(Nobody())
 
     def all(self):
         """{name: way}"""

@@ -1,4 +1,6 @@
-"""What ebpf_lab adds to IPython: %%bpf, the C of a program in a cell of its own, and an error's words below it."""
+"""What ebpf_lab adds to IPython: %%bpf, the C of a program in a cell of its own, and an error's log below it."""
+
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
@@ -9,8 +11,10 @@ from IPython.display import display
 class BPFMagic(Magics):
     """Holds %%bpf; registered when ebpf_lab is imported in IPython."""
 
+    shell: Any
+
     @cell_magic
-    def bpf(self, line, cell):
+    def bpf(self, line: str, cell: str) -> None:
         """``%%bpf program``: the rest of the cell becomes the Python string ``program``.
 
         One newline is put before it, for the magic's own line, so that line N of
@@ -24,22 +28,22 @@ class BPFMagic(Magics):
         self.shell.user_ns[name] = "\n" + cell
 
 
-def register(shell):
-    """Give ``shell`` the magic; in a notebook, too, the folded words below an error, a stepper for one that is shown, and charts with alt text."""
+def register(shell: Any) -> None:
+    """Give ``shell`` the magic; in a notebook also the folded log below an error, a stepper, and charts with alt text."""
     shell.register_magics(BPFMagic)
     if hasattr(shell, "kernel"):  # a terminal has print(error.steps)
         shell.events.register("post_run_cell", _unfold)
         bundles = shell.display_formatter.mimebundle_formatter
         bundles.for_type_by_name("ebpf_lab.diagnostics.errors", "VerifierError", _stepper)
-        # One for text/html alone would be taken away when matplotlib's inline backend loads.
+        # matplotlib's inline backend removes formatters for text/html when it loads, but none for whole bundles.
         bundles.for_type_by_name("matplotlib.figure", "Figure", _chart)
 
 
-def _unfold(result):
-    """After a cell that ended with an error of ours: below it, what it keeps in ``log``.
+def _unfold(result: Any) -> None:
+    """After a cell that ended with a LabError, show its ``log`` below it.
 
     An error's own output in a notebook is text only. What is shown after the cell
-    comes below it, and the cell's end stays an error, so that Run All stops.
+    comes below it, and the cell still ends with an error, so that Run All stops.
     """
     error = result.error_in_exec
     if getattr(error, "log", "") and type(error).__module__ == "ebpf_lab.diagnostics.errors":
@@ -49,13 +53,13 @@ def _unfold(result):
             display(shown)
 
 
-def _chart(figure):
+def _chart(figure: Any) -> dict[str, str]:
     from .views.chart import with_alt
 
     return {"text/html": with_alt(figure)}
 
 
-def _stepper(error):
+def _stepper(error: Any) -> dict[str, Any]:
     from .views.steps import unfold
 
     shown = unfold(error)

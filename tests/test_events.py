@@ -1,6 +1,6 @@
 import pytest
 
-from ebpf_lab.reading.record import Recording
+from ebpf_lab.reading.record import LineRecording
 from ebpf_lab.reading.trace_pipe import Line, parse
 
 HELLO = b"            true-8906    [000] ...21  1772.755416: bpf_trace_printk: Hello World!\n"
@@ -58,7 +58,7 @@ def test_lines_of_other_tools_keep_their_text():
 
 def test_a_frame_has_the_documented_columns_and_dtypes_also_when_empty():
     dtypes = {"time": "Int64", "comm": "string", "pid": "Int64", "cpu": "Int64", "message": "string"}
-    recording = Recording()
+    recording = LineRecording()
     assert recording.frame().dtypes.astype(str).to_dict() == dtypes
     recording.feed(parse(b"nonsense\n" + HELLO)[0], 3)
     frame = recording.frame()
@@ -69,7 +69,7 @@ def test_a_frame_has_the_documented_columns_and_dtypes_also_when_empty():
 
 def test_a_recording_is_capped_and_counts_what_it_could_not_hold(monkeypatch):
     monkeypatch.setattr("ebpf_lab.reading.record.CAP", 5)
-    recording = Recording()
+    recording = LineRecording()
     for _ in range(3):
         recording.feed(parse(HELLO * 2)[0], 0)
     assert (len(recording), recording.lost) == (5, 1)

@@ -30,7 +30,7 @@ def test_registers_come_in_order_and_before_the_stack(error):
 
 def test_long_steps_and_a_long_log_are_cut_and_the_view_says_so(error, monkeypatch):
     monkeypatch.setattr(steps, "STEPS", 1)
-    monkeypatch.setattr(steps, "WORDS", 20)
+    monkeypatch.setattr(steps, "LOG", 20)
     shown = steps.unfold(error).shown
     assert len(shown["steps"]) == 1 and shown["omitted"] == 1
     assert shown["log"].startswith("(the last 20 of ") and len(error.log) > 60

@@ -6,14 +6,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TYPED = [
+    "bcc_maps.py",
     "checkup",
     "exercises",
     "inspect",
     "kernel/headers.py",
     "kernel/leftovers.py",
     "kernel/tracefs.py",
+    "magic.py",
     "maps.py",
+    "reading",
     "setup",
+    "views",
     "workload.py",
 ]
 

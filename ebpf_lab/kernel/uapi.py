@@ -54,8 +54,8 @@ PERF_EVENT_IOC_PAUSE_OUTPUT = 0x40042409
 DATA_HEAD, DATA_TAIL = 1024, 1032  # offsets in struct perf_event_mmap_page
 # linux/membarrier.h
 MEMBARRIER_CMD_GLOBAL = 1
-# asm-generic/mman.h, asm-generic/mman-common.h
-MAP_NORESERVE, MADV_POPULATE_WRITE = 0x4000, 23
+# asm-generic/mman.h
+MAP_NORESERVE = 0x4000
 # linux/prctl.h
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4

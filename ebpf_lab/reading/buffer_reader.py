@@ -39,7 +39,7 @@ class BufferReader(Reader):
         super().__init__()
         self.table = table
         self.dtype = dtype_of(event_class(table)) if event_class(table)._fields_ else RAW
-        self._source: Any = None  # PerfBuffers or RingSource, while there are sinks
+        self._source: Any = None  # PerfBuffers or RingSource, while somebody listens
         self._lost: int | None = None
         self._pace, self._budget, self._since = math.inf, 0.0, 0.0
 
@@ -131,9 +131,8 @@ class BufferReader(Reader):
         """How many were lost since this was last asked."""
         if self._lost is None:
             return None
-        before, now = self._lost, self._count_lost() or 0
-        self._lost = now
-        return now - before
+        before, self._lost = self._lost, self._count_lost() or 0
+        return self._lost - before
 
     def _count_lost(self) -> int | None:
         return self._source.lost() if isinstance(self._source, PerfBuffers) else lost_of(self.table.bpf)
@@ -167,18 +166,23 @@ def _source_of(table: Any, dtype: np.dtype) -> "PerfBuffers | RingSource":
     return PerfBuffers(table, dtype)
 
 
-class RingSource(Ring):
+class RingSource:
     """A ring buffer read from its memory."""
 
     def __init__(self, table: Any, dtype: np.dtype) -> None:
-        super().__init__(table.map_fd)
-        self._dtype, self.files = dtype, [table.map_fd]
+        self._ring, self._dtype, self.files = Ring(table.map_fd), dtype, [table.map_fd]
 
-    def take(  # type: ignore[override]
-        self, count: int | None = None
-    ) -> tuple[np.ndarray | None, int | None]:
-        """Ring.take(), with the dtype of this buffer."""
-        return super().take(self._dtype, count)
+    def positions(self) -> tuple[int, int]:
+        """As Ring.positions()."""
+        return self._ring.positions()
+
+    def take(self, count: int | None = None) -> tuple[np.ndarray | None, int | None]:
+        """As Ring.take(), with the dtype of this buffer."""
+        return self._ring.take(self._dtype, count)
+
+    def close(self) -> None:
+        """Unmap the ring."""
+        self._ring.close()
 
 
 class RingByCallback(RingSource):
@@ -191,16 +195,14 @@ class RingByCallback(RingSource):
         self._callback = _RINGBUF_CB_TYPE(self._take_one)
         self._manager = lib.bpf_new_ringbuf(table.map_fd, self._callback, None)
 
-    def take(  # type: ignore[override]
-        self, count: int | None = None
-    ) -> tuple[np.ndarray | None, int | None]:
+    def take(self, count: int | None = None) -> tuple[np.ndarray | None, int | None]:
         """The same as from the ring's memory."""
         self._got, self._most = [], count or 1 << 16
         lib.bpf_consume_ringbuf(self._manager)
         if not self._got:
             return None, None
         lengths = [len(data) for data in self._got]
-        starts = np.cumsum([0, *lengths[:-1]]).tolist()
+        starts = np.cumsum([0, *lengths[:-1]])
         return cut_out(np.frombuffer(b"".join(self._got), np.uint8), starts, lengths, self._dtype)
 
     def close(self) -> None:

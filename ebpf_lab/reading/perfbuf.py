@@ -49,7 +49,9 @@ class PerfBuffers:
         _fence()
         for cpu, head in zip(self._cpus.values(), heads, strict=True):
             cpu.free(head)
-        starts, lengths, base = list[int](), list[int](), 0
+        starts: list[int] = []
+        lengths: list[int] = []
+        base = 0
         for block in data:
             _samples(block, base, starts, lengths)
             base += len(block)

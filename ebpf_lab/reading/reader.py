@@ -4,7 +4,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 PERIOD = 0.1  # seconds that a reader waits for events at most, and between two updates of a screen at least
@@ -12,10 +12,11 @@ REST = 0.005  # seconds between two reads: each time that a reader has caught up
 
 
 class Sink(Protocol):
-    """Who listens to a Reader: a recording or a view."""
+    """What a Reader feeds: a recording or a view."""
 
-    def feed(self, *batch: Any, **_: Any) -> None:
-        """Called with what one read gave, how many items were lost before it, and for a buffer what its reader adds."""
+    @property
+    def feed(self) -> Callable[..., None]:
+        """Called with what one read gave: items, how many were lost meanwhile, and more that a subclass of Reader names."""
 
     def end(self, why: str, error: Exception | None = None) -> None:
         """Called when nothing more will come; ``error`` is what ended it early."""

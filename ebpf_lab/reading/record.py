@@ -20,33 +20,50 @@ CAP_BYTES = 1 << 30  # the same for the records of a perf or ring buffer
 
 
 class Recording:
-    """What a record() block got: the trace lines of a program. Grows while the block runs."""
+    """What a record() block got; a sink of a Reader. Grows while the block runs."""
+
+    unit = ""
+
+    def __init__(self, counted: bool = True) -> None:
+        self.lost = 0 if counted else None
+        """How many are missing: overwritten, or not written, before they were read. None where nobody counts."""
+        self.ended = ""
+        self.error: Exception | None = None
+
+    def end(self, why: str, error: Exception | None = None) -> None:
+        """No more will come; ``error`` is what made the reader fail."""
+        self.ended, self.error = why, error
+
+    def _lose(self, count: int | None) -> None:
+        if count:
+            self.lost = (self.lost or 0) + count
+
+    def _remark(self) -> str:
+        return ""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        lost = "losses not counted" if self.lost is None else f"{self.lost} lost"
+        ended = f"; ended early: {self.ended}" if self.ended else ""
+        return f"<{len(self)} {self.unit} recorded, {lost}{self._remark()}{ended}>"
+
+
+class LineRecording(Recording):
+    """The trace lines of a program."""
 
     unit = "lines"
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[Line] = []
-        self._lost: int | None = 0
-        self._ended = ""
-        self.error: Exception | None = None  # what made the reader fail
 
     def feed(self, lines: list[Line], lost: int) -> None:
-        """Take more lines; the reader thread calls it."""
+        """Take more lines; the reader calls it."""
         room = CAP - len(self.lines)
         self.lines += lines[:room]
-        self._lost = (self._lost or 0) + lost + max(0, len(lines) - room)
-
-    def end(self, why: str, error: Exception | None = None) -> None:
-        """No more will come."""
-        self._ended, self.error = why, error
-
-    @property
-    def lost(self) -> int | None:
-        """How many are missing: overwritten, or not written, before they were read. None where nobody counts."""
-        return self._lost
-
-    def __len__(self) -> int:
-        return len(self.lines)
+        self._lose(lost + max(0, len(lines) - room))
 
     def frame(self) -> pd.DataFrame:
         """One row per line. Columns: time (Int64, ns of CLOCK_MONOTONIC), comm, pid, cpu (Int64), message.
@@ -56,17 +73,12 @@ class Recording:
         dtypes = {"time": "Int64", "comm": "string", "pid": "Int64", "cpu": "Int64", "message": "string"}
         return pd.DataFrame(self.lines, columns=list(dtypes)).astype(dtypes)
 
-    def __repr__(self) -> str:
-        lost = "losses not counted" if self.lost is None else f"{self.lost} lost"
-        ended = f"; ended early: {self._ended}" if self._ended else ""
-        return f"<{len(self)} {self.unit} recorded, {lost}{self._remark()}{ended}>"
-
-    def _remark(self) -> str:
-        return ""
+    def __len__(self) -> int:
+        return len(self.lines)
 
 
 class BufferRecording(Recording):
-    """The same for the events of a perf or ring buffer.
+    """The events of a perf or ring buffer.
 
     ``wrong_size`` counts records of another size than the event's struct; they were cut, or filled with zeros.
     """
@@ -74,22 +86,15 @@ class BufferRecording(Recording):
     unit = "events"
 
     def __init__(self, dtype: np.dtype, counted: bool) -> None:
-        super().__init__()
+        super().__init__(counted)
         self._store, self.wrong_size = Store(dtype, CAP_BYTES), 0
-        self._lost = 0 if counted else None
 
-    def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:  # type: ignore[override]
-        """Take more records, a structured array; the reader thread calls it."""
+    def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:
+        """Take more records, a structured array; the reader calls it."""
         self.wrong_size += wrong_size
         kept = records[: CAP_BYTES // records.itemsize - len(self)]
-        if lost is not None:
-            self._lost = (self._lost or 0) + lost
-        if len(kept) < len(records):
-            self._lost = (self._lost or 0) + len(records) - len(kept)
+        self._lose((lost or 0) + len(records) - len(kept))
         self._store.add(kept)
-
-    def __len__(self) -> int:
-        return len(self._store)
 
     def array(self) -> np.ndarray:
         """The events as a structured numpy array, with the memory layout of the C struct."""
@@ -109,9 +114,12 @@ class BufferRecording(Recording):
     def _remark(self) -> str:
         return f", {self.wrong_size} of another size than the struct" if self.wrong_size else ""
 
+    def __len__(self) -> int:
+        return len(self._store)
+
 
 @contextlib.contextmanager
-def record(source: Any) -> Iterator[Recording]:
+def record(source: Any) -> Iterator[Any]:
     """Record events made while the block runs: ``with record(b["output"]) as events: ...``.
 
     ``source`` is a perf or ring buffer, or a program, for the lines of its trace pipe (those of every
@@ -126,8 +134,9 @@ def record(source: Any) -> Iterator[Recording]:
     where reading failed early.
     """
     reader: Reader | Share
+    recording: LineRecording | BufferRecording
     if isinstance(source, BPF):
-        reader, recording = pipe_of(source), Recording()
+        reader, recording = pipe_of(source), LineRecording()
     elif isinstance(source, BUFFERS):
         reader = buffer = buffer_of(source)
         recording = BufferRecording(buffer.dtype, buffer.counted)
@@ -142,4 +151,4 @@ def record(source: Any) -> Iterator[Recording]:
     finally:
         reader.remove(recording)
     if recording.error:
-        raise LabError(f"The recording ended early: {recording._ended}.") from recording.error
+        raise LabError(f"The recording ended early: {recording.ended}.") from recording.error

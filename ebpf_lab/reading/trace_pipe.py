@@ -76,7 +76,7 @@ class TracePipe(Reader):
     def __init__(self, instance: Path | None = None) -> None:
         super().__init__()
         self._instance, self._folder = instance, instance or tracefs.root()
-        self._fd: int | None = None
+        self._fd = -1  # while it is closed
         self._monotonic = "[mono]" in (self._folder / "trace_clock").read_text()
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class TracePipe(Reader):
                     self._instance.rmdir()
 
     def _open(self) -> None:
-        if self._fd is None:
+        if self._fd < 0:
             self._fd = _open_pipe(self._folder)
         self._enable(1)
 
@@ -99,7 +99,7 @@ class TracePipe(Reader):
             self._close_pipe()
 
     def _files(self) -> list[int]:
-        return [] if self._fd is None else [self._fd]
+        return [self._fd]
 
     def _batches(self, until: int) -> Iterator[tuple[list[Line], int]]:
         more = True
@@ -109,8 +109,8 @@ class TracePipe(Reader):
 
     def _read_some(self, until: int, size: int = 1 << 20) -> tuple[list[Line], int, bool]:
         """About ``size`` bytes of the pipe -> (lines, lost, whether there is more from before ``until``)."""
-        assert self._fd is not None  # the pipe is open while there are sinks
-        lines, lost, done = list[Line](), 0, 0
+        lines: list[Line] = []
+        lost = done = 0
         while done < size:
             try:
                 data = os.read(self._fd, 1 << 16)
@@ -131,9 +131,9 @@ class TracePipe(Reader):
         return lines, lost, self._monotonic or time.monotonic_ns() < until + 1_000_000_000
 
     def _close_pipe(self) -> None:
-        if self._fd is not None:
+        if self._fd >= 0:
             os.close(self._fd)
-            self._fd = None
+            self._fd = -1
 
     def _enable(self, on: int) -> None:
         if self._instance:

@@ -27,7 +27,7 @@ class LiveView(View):
     running = traitlets.Bool(True).tag(sync=True)
     ended = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, *_: Any, **traits: Any) -> None:
         super().__init__(**traits)
         self._looking = threading.RLock()  # the thread and the buttons take turns
         self._news, self._stop = threading.Event(), threading.Event()
@@ -35,12 +35,12 @@ class LiveView(View):
         self._note = ""
 
     @classmethod
-    def shown_for(cls, source: Any, *more: Any) -> Self:
+    def shown_for(cls, source: Any, **options: Any) -> Self:
         """The view of a program or a map, made at the first call and after one that has ended."""
         bpf, key = (source, cls) if isinstance(source, BPF) else (source.bpf, (cls, source.map_fd))
 
         def make() -> _Shown:
-            view = cls(source, *more)  # type: ignore[call-arg]  # of the subclass
+            view = cls(source, **options)
             view.look()  # raises here, not in the thread, what reading raises
             view._start()
             return _Shown(view)

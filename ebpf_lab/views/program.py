@@ -1,8 +1,10 @@
-"""A loaded function, seen three ways: a picture of the moment in which it was asked for."""
+"""A loaded function, seen three ways, as it was when explain() was called."""
+
+from typing import Any
 
 import traitlets
 
-from ..inspect.program import Insight, Row
+from ..inspect.program import Insight
 from .view import View
 
 TITLES = {"source": "C", "bytecode": "Bytecode", "machine": "Machine code"}
@@ -27,6 +29,6 @@ class ProgramView(View, page="program"):
         return repr(self.insight)
 
 
-def _column(title: str, rows: list[Row], insight: Insight) -> dict[str, object]:
+def _column(title: str, rows: list, insight: Insight) -> dict[str, Any]:
     shown = [[row.line, row.place, row.text, row.comment] for row in rows]
     return {"title": title, "rows": shown, "note": "" if rows else insight.withheld}

@@ -1,6 +1,7 @@
 """An error's log, one click away: the verifier's as a stepper, the compiler's as text."""
 
 import html
+from typing import Any
 
 import traitlets
 from IPython.display import HTML
@@ -9,7 +10,7 @@ from ..diagnostics.errors import LabError, VerifierError
 from .view import View
 
 STEPS = 500  # instructions that the browser holds: the last ones
-WORDS = 200_000  # characters of a log that the browser holds
+LOG = 200_000  # characters of a log that the browser holds
 
 
 class StepsView(View, page="steps"):
@@ -18,9 +19,10 @@ class StepsView(View, page="steps"):
     # source (lines), steps ([instruction, code, line, [[name, what is known, changed] ...]]), omitted, verdict, log
     shown = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, error):
+    def __init__(self, error: VerifierError) -> None:
         super().__init__()
-        self._error, path = error, error.steps
+        self._error: VerifierError = error
+        path: Any = error.steps
         self.shown = {
             "source": error.source.split("\n"),
             "steps": [_row(step) for step in path[-STEPS:]],
@@ -29,12 +31,12 @@ class StepsView(View, page="steps"):
             "log": _short(error.log),
         }
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self._error)
 
 
-def unfold(error):
-    """What to show below ``error`` in a notebook: folded, all that the compiler or the kernel said; None without words."""
+def unfold(error: BaseException) -> Any:
+    """What to show below ``error`` in a notebook: its log, folded; None without a log."""
     if isinstance(error, VerifierError) and error.steps:
         return StepsView(error)
     if not isinstance(error, LabError) or not error.log.strip():
@@ -46,11 +48,11 @@ def unfold(error):
     )
 
 
-def _row(step):
+def _row(step: Any) -> list:
     names = sorted(step.state, key=lambda name: (name[0] != "R", int(name.strip("Rfp-"))))
     known = [[name, step.state[name], name in step.changed] for name in names]
     return [step.instruction, step.code, step.line, known]
 
 
-def _short(log):
-    return log if len(log) <= WORDS else f"(the last {WORDS:,} of {len(log):,} characters)\n{log[-WORDS:]}"
+def _short(log: str) -> str:
+    return log if len(log) <= LOG else f"(the last {LOG:,} of {len(log):,} characters)\n{log[-LOG:]}"

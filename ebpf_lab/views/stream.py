@@ -33,7 +33,7 @@ class StreamView(LiveView, page="stream"):
     clears = traitlets.Int(0).tag(sync=True)  # the browser adds one to ask for an empty view
     title = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)  # what a row is: lines, events
-    heads = traitlets.List(traitlets.Any()).tag(sync=True)  # [name, whether it is a number] of each column
+    heads: Any = traitlets.List().tag(sync=True)  # [name, whether it is a number] of each column
 
     def __init__(
         self, bpf: BPF, reader: Reader | Share, title: str, unit: str, heads: list, counted: bool = True

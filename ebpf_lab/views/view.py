@@ -1,4 +1,4 @@
-"""What every widget of this lab has: JavaScript and CSS in files of its own, and text for where widgets can't be shown."""
+"""View: a widget with JavaScript and CSS in files of its own, and text for where widgets can't be shown."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import anywidget
 
 
 class View(anywidget.AnyWidget):
-    """A widget drawn by ``<page>.js`` and ``<page>.css``, after what is common to all; its repr() is its text."""
+    """A widget drawn by common.js and ``<page>.js``, styled by common.css and ``<page>.css``; its repr() is its text."""
 
     def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
         if page:
@@ -15,7 +15,7 @@ class View(anywidget.AnyWidget):
             cls._css = _read("common.css") + _read(f"{page}.css")
         super().__init_subclass__(**kwargs)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return data | {"text/plain": repr(self)}, metadata
 

@@ -1,16 +1,33 @@
-"""attach: putting a loaded function on a hook that this kernel has."""
+"""attach: putting a function on a hook that this kernel has, and what is known of it until it is detached."""
 
-import difflib
+import ctypes as ct
+import errno
+import functools
+import inspect
+import os
 import re
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
 
-from .bpf import BPF, check_name
-from .diagnostics.errors import AttachError, SetupError
-from .diagnostics.explanations import ATTACH, explained
+from .diagnostics.errors import AttachError, LabError, SetupError
+from .diagnostics.names import check_name, did_you_mean
+from .hook_kinds import KINDS, Arguments, Kind, tracepoints
 from .kernel import features, syscalls, tracefs
+from .loading import stderr
+from .loading.libbcc import bcc
+
+NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBES is off)"
 
 
-def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
+def attach(
+    bpf: bcc.BPF,
+    *,
+    syscall: str | None = None,
+    tracepoint: str | None = None,
+    raw_tracepoint: str | None = None,
+    fn_name: str,
+) -> str:
     """Run the function ``fn_name`` at one hook; returns the hook as bpftrace writes it.
 
     ``syscall="execve"``: the entry of that system call, by the book's kprobe
@@ -21,134 +38,231 @@ def attach(bpf, *, syscall=None, tracepoint=None, raw_tracepoint=None, fn_name):
     are tried as they are. Attaching a function twice to one hook changes nothing.
 
     Raises AttachError with each hook tried and the kernel's reason, and
-    VerifierError where the kernel refuses the function itself.
+    VerifierError where the verifier rejects the function itself.
     """
-    given = {"syscall": syscall, "tracepoint": tracepoint, "raw_tracepoint": raw_tracepoint}
-    given = {kind: name for kind, name in given.items() if name is not None}
-    if not isinstance(bpf, BPF):
+    if not hasattr(type(bpf), "check_loaded"):
         raise TypeError(f"attach() takes a program, an ebpf_lab.BPF, not {type(bpf).__name__}")
-    if len(given) != 1:
+    given = {"syscall": syscall, "tracepoint": tracepoint, "raw_tracepoint": raw_tracepoint}
+    named = [(kind, name) for kind, name in given.items() if name is not None]
+    if len(named) != 1:
         raise TypeError("attach() takes exactly one of syscall=, tracepoint=, raw_tracepoint=")
-    kind, name = given.popitem()
-    for what, text in [(kind, name), ("fn_name", fn_name)]:
+    for argument, text in [*named, ("fn_name", fn_name)]:
         if not isinstance(text, str):
-            raise TypeError(f"attach({what}=...) takes a name, a str, not {type(text).__name__}")
-    check_name(fn_name.encode(), bpf.functions, "function")
-    return {"syscall": _syscall, "tracepoint": _tracepoint, "raw_tracepoint": _raw_tracepoint}[kind](
-        bpf, name, fn_name
-    )
+            raise TypeError(f"attach({argument}=...) takes a name, a str, not {type(text).__name__}")
+    check_name(fn_name, bpf.functions)
+    way = {"syscall": _syscall, "tracepoint": _tracepoint, "raw_tracepoint": _raw_tracepoint}[named[0][0]]
+    return way(bpf, named[0][1], fn_name)
 
 
-def attached(bpf):
-    """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
-    kinds = {b"p": "kprobe", b"r": "kretprobe"}
-    hooks = [f"{kinds[event[:1]]}:{event[2:].decode()}" for event in list(bpf.kprobe_fds)]
-    hooks += [f"u{kinds[event[:1]]}:{event[2:].decode()}" for event in list(bpf.uprobe_fds)]
-    hooks += ["tracepoint:" + tp.decode().partition(" ")[0] for tp in list(bpf.tracepoint_fds)]
-    hooks += ["rawtracepoint:" + tp.decode().partition(" ")[0] for tp in list(bpf.raw_tracepoint_fds)]
-    for kind, fds in [("fentry", bpf.kfunc_entry_fds), ("fexit", bpf.kfunc_exit_fds), ("lsm", bpf.lsm_fds)]:
-        hooks += [f"{kind}:{name.decode().partition('__')[2]}" for name in list(fds)]
-    return hooks
-
-
-def _syscall(bpf, name, fn_name):
-    tried = []
+def _syscall(bpf: bcc.BPF, name: str, fn_name: str) -> str:
+    tried, rule = [], "no-such-hook"
     if not features.has_kprobes():
-        tried.append((f"kprobe on {name}", "this kernel has no kprobes (CONFIG_KPROBES is off)"))
+        tried.append((f"kprobe on {name}", NO_KPROBES))
     elif symbol := syscalls.functions().get(name):
         try:
             return _kprobe(bpf, symbol, fn_name)
         except AttachError as e:
-            tried += e.tried
+            tried, rule = e.tried, e.rule
     else:
         tried.append((f"kprobe on {name}", "the kernel has no function of that name (/proc/kallsyms)"))
     tracepoint = f"syscalls:sys_enter_{name}"
     if _takes_void_ctx(bpf, fn_name):
         try:
             return _tracepoint(bpf, tracepoint, fn_name)
-        except (AttachError, SetupError) as e:
-            tried += getattr(e, "tried", None) or [(f"tracepoint:{tracepoint}", e.what)]
+        except AttachError as e:
+            tried, rule = tried + e.tried, e.rule
+        except SetupError as e:
+            tried.append((f"tracepoint:{tracepoint}", e.what))
+            rule = "not-permitted"
     else:
         reason = f"not tried: only a function that takes void *ctx fits both hooks, and {fn_name} does not"
         tried.append((f"tracepoint:{tracepoint}", reason))
-    known = sorted(syscalls.functions() if features.has_kprobes() else _syscall_tracepoints())
-    raise _refused(f"system call {name!r}", tried, name, known)
+        rule = rule if features.has_kprobes() else "no-kprobes"
+    known = syscalls.functions() if features.has_kprobes() else _syscall_tracepoints()
+    fix = did_you_mean(name, sorted(known))
+    raise AttachError(rule=rule, hook=f"system call {name!r}", tried=tried, fix=fix)
 
 
-def _kprobe(bpf, symbol, fn_name):
-    bpf.load_func(fn_name, BPF.KPROBE)
-    if fn_name.encode() not in bpf.kprobe_fds.get(b"p_" + symbol.encode(), ()):
+def _kprobe(bpf: bcc.BPF, symbol: str, fn_name: str) -> str:
+    bpf.load_func(fn_name, bcc.BPF.KPROBE)
+    if not _is_attached(bpf, hook := f"kprobe:{symbol}", fn_name):
         bpf.attach_kprobe(event=symbol, fn_name=fn_name)
-    return f"kprobe:{symbol}"
+    return hook
 
 
-def _tracepoint(bpf, name, fn_name):
+def _tracepoint(bpf: bcc.BPF, name: str, fn_name: str) -> str:
+    hook = f"tracepoint:{name}"
     category, _, event = name.partition(":")
     if not event:
         raise AttachError(
             f"A tracepoint is written category:event, as in syscalls:sys_enter_execve, not {name!r}."
         )
     if not tracefs.event_exists(category, event):
-        tried = [(f"tracepoint:{name}", "the kernel has no such tracepoint")]
-        raise _refused(f"tracepoint {name!r}", tried, name, tracefs.events())
-    bpf.load_func(fn_name, BPF.TRACEPOINT)  # first and apart: a refusal by the verifier is no missing hook
-    with _beside(bpf.tracepoint_fds, f"tracepoint:{name}", name, fn_name, bpf) as wanted:
-        if wanted:
-            bpf.attach_tracepoint(tp=name, fn_name=fn_name)
-    return f"tracepoint:{name}"
-
-
-def _raw_tracepoint(bpf, name, fn_name):
-    hook = f"rawtracepoint:{name}"
-    bpf.load_func(fn_name, BPF.RAW_TRACEPOINT)
-    try:
-        with _beside(bpf.raw_tracepoint_fds, hook, name, fn_name, bpf) as wanted:
-            if wanted:
-                bpf.attach_raw_tracepoint(tp=name, fn_name=fn_name)
-    except AttachError as e:
-        known = ["sys_enter", "sys_exit", *(event.partition(":")[2] for event in tracefs.events())]
-        raise _refused(f"raw tracepoint {name!r}", [(hook, e.tried[0][1])], name, known) from e
+        tried = [(hook, "the kernel has no such tracepoint")]
+        fix = did_you_mean(name, tracepoints())
+        raise AttachError(rule="no-such-hook", hook=f"tracepoint {name!r}", tried=tried, fix=fix)
+    bpf.load_func(fn_name, bcc.BPF.TRACEPOINT)  # Apart, so that a VerifierError is no missing hook.
+    if not _is_attached(bpf, hook, fn_name):
+        bpf.attach_tracepoint(tp=name, fn_name=fn_name)
     return hook
 
 
-@contextmanager
-def _beside(fds, hook, name, fn_name, bpf):
-    """Whether ``fn_name`` must still be attached; keeps what another function has at the same hook.
-
-    BCC holds one file descriptor for each tracepoint, by its name: a second function's would replace
-    the first one's, which would then stay attached for ever.
-    """
-    if bpf.hooks.get((hook, fn_name)) in fds.values():
-        yield False
-        return
-    name = name.encode()
-    other = fds.pop(name, None)
-    try:
-        yield True
-        # A descriptor's number is used again when it was closed: what had this one before is no more.
-        bpf.hooks = {key: fd for key, fd in bpf.hooks.items() if fd != fds[name]} | {
-            (hook, fn_name): fds[name]
-        }
-    finally:
-        if other is not None:
-            fds[name + b" #%d" % other if name in fds else name] = other
+def _raw_tracepoint(bpf: bcc.BPF, name: str, fn_name: str) -> str:
+    hook, key = f"rawtracepoint:{name}", name.encode()
+    bpf.load_func(fn_name, bcc.BPF.RAW_TRACEPOINT)
+    if not _is_attached(bpf, hook, fn_name):
+        if key in bpf.raw_tracepoint_fds:  # BCC has one function for each raw tracepoint.
+            _set_aside(bpf, "raw_tracepoint_fds", (key,), bpf.raw_tracepoint_fds.pop(key))
+        bpf.attach_raw_tracepoint(tp=name, fn_name=fn_name)
+    return hook
 
 
-def _refused(what, tried, name, known):
-    near = [] if name in known else difflib.get_close_matches(name, dict.fromkeys(known), 3)
-    lines = [f"Nothing to attach to for the {what}:", *(f"  {hook}: {reason}" for hook, reason in tried)]
-    fix = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-    error = AttachError("\n".join(lines), **explained(ATTACH, "\n".join(lines), fix))
-    error.tried = tried
-    return error
-
-
-def _takes_void_ctx(bpf, fn_name):
+def _takes_void_ctx(bpf: bcc.BPF, fn_name: str) -> bool:
     return re.search(rf"\b{re.escape(fn_name)}\s*\(\s*void\s*\*\s*\w*\s*\)", bpf.source) is not None
 
 
-def _syscall_tracepoints():
-    try:
-        return [e.partition("sys_enter_")[2] for e in tracefs.events("syscalls") if "sys_enter_" in e]
-    except SetupError:
-        return []
+def _syscall_tracepoints() -> list[str]:
+    return [event.partition("sys_enter_")[2] for event in tracepoints() if "sys_enter_" in event]
+
+
+class Attached(NamedTuple):
+    """A function at a hook; it has been detached once another value, or none, stands in the program's dict."""
+
+    hook: str
+    fn_name: str
+    value: Any
+
+
+def attached(bpf: bcc.BPF) -> list[str]:
+    """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
+    return list(dict.fromkeys(one.hook for one in _still_attached(bpf)))
+
+
+def _is_attached(bpf: bcc.BPF, hook: str, fn_name: str) -> bool:
+    return any((one.hook, one.fn_name) == (hook, fn_name) for one in _still_attached(bpf))
+
+
+def _still_attached(bpf: bcc.BPF) -> list[Attached]:
+    now = {kind.held: _flat(getattr(bpf, kind.held)) for kind in KINDS}
+    return [one for (held, path), one in bpf.attachments.items() if now[held].get(path) == one.value]
+
+
+def detach(bpf: bcc.BPF) -> None:
+    """Detach ``bpf`` from all its hooks; one that fails does not keep the others attached."""
+    for kind in KINDS:
+        held = getattr(bpf, kind.held)
+        for key in list(held):
+            with suppress(Exception):
+                kind.detach(bpf, key)
+            held.pop(key, None)
+
+
+def methods() -> dict[str, Callable]:
+    """BCC's attach_...() methods, by name, made to raise AttachError and to note the hook."""
+    return {kind.method: _method(kind) for kind in KINDS}
+
+
+def _method(kind: Kind) -> Callable:
+    bccs = getattr(bcc.BPF, kind.method)
+    signature = inspect.signature(bccs)
+
+    @functools.wraps(bccs)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments: Arguments = {
+            name: os.fsdecode(value) if isinstance(value, bytes) else value
+            for name, value in bound.arguments.items()
+        }
+        if "self" not in arguments and not isinstance(arguments["fn"], bcc.BPF.Function):
+            raise TypeError(
+                f"{kind.method}() takes what b.load_func(...) gives, not {type(arguments['fn']).__name__}"
+            )
+        bpf = arguments["self"] if "self" in arguments else arguments["fn"].bpf
+        bpf.check_loaded()
+        return _attach(kind, bpf, arguments, functools.partial(bccs, *args, **kwargs))
+
+    return method if "self" in signature.parameters else staticmethod(method)
+
+
+def _attach(kind: Kind, bpf: bcc.BPF, arguments: Arguments, call: Callable[[], Any]) -> Any:
+    held = getattr(bpf, kind.held)
+    before, failed = _flat(held), None
+    with stderr.captured() as output:
+        ct.set_errno(0)
+        try:
+            result = call()
+        except LabError:
+            raise
+        except Exception as e:
+            failed, number = e, ct.get_errno()
+    if failed:
+        raise _attach_error(kind, arguments, failed, number, output.text) from failed
+    if kind.keep:
+        new = [(kind.keep(bpf, arguments),)]
+    else:
+        new = [path for path, value in _flat(held).items() if before.get(path) != value]
+        for path in new:
+            if path in before:  # BCC has lost the descriptor of a function attached earlier.
+                _set_aside(bpf, kind.held, path, before[path])
+    if not new:  # To BCC (0.26), a regular expression that matches nothing is no error.
+        raise AttachError(rule="matched-nothing", method=kind.method, log=output.text)
+    _note(bpf, kind, new, arguments)
+    return result
+
+
+def _note(bpf: bcc.BPF, kind: Kind, new: Iterable[tuple], arguments: Arguments) -> None:
+    """Note what was attached; for a regular expression, BCC called the method for each match before."""
+    values = _flat(getattr(bpf, kind.held))
+    name = arguments["fn"].name if "fn" in arguments else arguments["fn_name"]
+    for path in new:
+        known = bpf.attachments.get((kind.held, path))
+        if not (known and known.value == values[path]) or kind.keep:
+            bpf.attachments[kind.held, path] = Attached(kind.tell(arguments), os.fsdecode(name), values[path])
+
+
+def _flat(held: dict) -> dict[tuple, Any]:
+    """{(key,): descriptor} or {(key, function or CPU): descriptor} of one of the program's dicts."""
+    flat: dict[tuple, Any] = {}
+    for key, value in held.items():
+        flat |= (
+            {(key, inner): fd for inner, fd in value.items()} if isinstance(value, dict) else {(key,): value}
+        )
+    return flat
+
+
+def _set_aside(bpf: bcc.BPF, held: str, path: tuple, value: int) -> None:
+    """Keep a descriptor under a key of its own; BCC has one for each hook, and forgets an earlier function's."""
+    *outer, key = path
+    spare = b"%s #%d" % (key, value) if isinstance(key, bytes) else (key, value)
+    fds = getattr(bpf, held)
+    (fds[outer[0]] if outer else fds)[spare] = value
+    if known := bpf.attachments.pop((held, path), None):
+        bpf.attachments[held, (*outer, spare)] = known
+
+
+def _attach_error(
+    kind: Kind, arguments: Arguments, failed: Exception, number: int, output: str
+) -> AttachError:
+    hook, reason, rule = kind.tell(arguments), os.strerror(number) if number else str(failed), ""
+    fn_name = os.fsdecode(arguments["fn"].name if "fn" in arguments else arguments["fn_name"])
+    name, known = kind.names(arguments)
+    fix = did_you_mean(name, known := set(known)) if name else ""
+    if number in (errno.EPERM, errno.EACCES):
+        rule = "not-permitted"
+    elif kind.held == "kprobe_fds" and not features.has_kprobes():
+        rule, reason, fix = "no-kprobes", NO_KPROBES, _instead_of_kprobe(name, fn_name)
+    elif name and name not in known:
+        rule = kind.missing
+    what = f"{fn_name} can't be attached to {hook}: {reason}"
+    if output.strip():
+        what += f"\nThe kernel: {output.strip()}"
+    return AttachError(what, rule=rule, hook=hook, tried=[(hook, reason)], fix=fix, log=output)
+
+
+def _instead_of_kprobe(function: str, fn_name: str) -> str:
+    """The fix where a kernel has no kprobes: for the function of a system call, attach() has another hook."""
+    calls = {function: call for call, function in syscalls.functions().items()}
+    if function not in calls:
+        return ""
+    return f"attach(b, syscall={calls[function]!r}, fn_name={fn_name!r}) uses the call's tracepoint."

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from bcc.libbcc import lib
 
-from ..bpf import BPF, check_name
+from ..bpf import BPF
+from ..diagnostics.compiler import line_map
 from ..diagnostics.errors import LabError
-from ..diagnostics.lines import line_map
+from ..diagnostics.names import check_name
 from ..kernel import proginfo
 from . import bytecode, machine
 from .bytecode import CALL, LOAD_64, MAP, MAP_VALUE, TAIL_CALL, Instruction
@@ -72,7 +73,7 @@ def look(bpf: BPF, name: str) -> Insight:
         raise TypeError(f"explain() takes a program, explain(b, 'hello'), not {type(bpf).__name__}")
     if not isinstance(name, str):
         raise TypeError(f"explain() takes the name of a function, a str, not {type(name).__name__}")
-    check_name(name.encode(), bpf.functions, "function")
+    check_name(name, bpf.functions)
     if name.encode() not in bpf.funcs:
         raise LabError(
             f"{name} is compiled, but not loaded yet, so the kernel has nothing of it to show.",

@@ -7,7 +7,7 @@ the given prefix and separated by commas; ``./lab`` reads them so.
 import sys
 from pathlib import Path
 
-from .uapi import CAPABILITIES
+from .uapi import CAPABILITIES, PROG_TYPES
 
 STATUS = Path("/proc/self/status")
 
@@ -27,6 +27,15 @@ GRANTED = [
     name for name in PURPOSES if name != "net_admin"
 ]  # What ./lab gives notebooks; no chapter needs the rest.
 
+# Programs of these types need CAP_NET_ADMIN (kernel/bpf/syscall.c: is_net_admin_prog_type()) ...
+_NETWORK = {
+    "sched_cls", "sched_act", "xdp", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local", "sk_skb", "sk_msg",
+    "flow_dissector", "cgroup_device", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt", "cgroup_sysctl",
+    "sock_ops", "netfilter",
+}  # fmt: skip
+# ... these CAP_BPF alone, and all others CAP_PERFMON (is_perfmon_prog_type()).
+_PLAIN = {"socket_filter", "cgroup_skb", "sk_reuseport", "sk_lookup", "lirc_mode2", "syscall"}
+
 
 def effective() -> set[str]:
     """The capabilities in PURPOSES that this process has.
@@ -43,6 +52,13 @@ def missing(wanted: list[str]) -> list[str]:
     """Those of ``wanted`` that this process lacks, in the same order."""
     held = effective()
     return [name for name in wanted if name not in held]
+
+
+def missing_to_load(prog_type: int) -> list[str]:
+    """Those that this process lacks for loading a program of that type; CAP_SYS_ADMIN is enough for all."""
+    kind = PROG_TYPES[prog_type] if prog_type < len(PROG_TYPES) else ""
+    more = [] if kind in _PLAIN else ["net_admin"] if kind in _NETWORK else ["perfmon"]
+    return [] if "sys_admin" in effective() else missing(["bpf", *more])
 
 
 def available() -> list[str]:

@@ -38,6 +38,12 @@ OBJ_GET_INFO_BY_FD, MAP_LOOKUP_BATCH, ENABLE_STATS = 15, 24, 32
 MAP_TYPE_ARRAY, MAP_TYPE_RINGBUF = 2, 27
 PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 5, 26
 TRACE_FENTRY = 24
+PROG_TYPES = """
+    unspec socket_filter kprobe sched_cls sched_act tracepoint xdp perf_event cgroup_skb cgroup_sock lwt_in
+    lwt_out lwt_xmit sock_ops sk_skb cgroup_device sk_msg raw_tracepoint cgroup_sock_addr lwt_seg6local
+    lirc_mode2 sk_reuseport flow_dissector cgroup_sysctl raw_tracepoint_writable cgroup_sockopt tracing
+    struct_ops ext lsm sk_lookup syscall netfilter
+""".split()  # noqa: SIM905 - in the order of their numbers
 STATS_RUN_TIME = 0
 # linux/bpf.h: BPF_RINGBUF_*
 RINGBUF_BUSY_BIT, RINGBUF_DISCARD_BIT, RINGBUF_HDR_SZ = 1 << 31, 1 << 30, 8
@@ -47,7 +53,8 @@ LOG_LEVEL1, LOG_STATS = 1, 4
 ENOTSUPP = 524
 
 # linux/perf_event.h
-PERF_TYPE_SOFTWARE, PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW = 1, 10, 1 << 10
+PERF_TYPE_HARDWARE, PERF_TYPE_SOFTWARE = 0, 1
+PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW = 0, 10, 1 << 10
 PERF_FORMAT_LOST, PERF_FLAG_FD_CLOEXEC = 1 << 4, 8
 PERF_RECORD_LOST, PERF_RECORD_SAMPLE = 2, 9
 PERF_EVENT_IOC_PAUSE_OUTPUT = 0x40042409

@@ -1,1 +1,1 @@
-"""What happens before a program runs: a sandboxed compile, a test load, and the messages that both leave on stderr."""
+"""What happens before a program runs: BCC is found, the source is compiled in a sandbox, the program is test-loaded."""

@@ -1,18 +1,19 @@
-"""Ctrl-C, held back where it could leave something half done."""
+"""Ctrl-C, held back while it could leave something half done."""
 
-import contextlib
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-@contextlib.contextmanager
-def held_back():
-    """A Ctrl-C that comes during the block is delivered when the block is done."""
-    if threading.current_thread() is not threading.main_thread():  # Python interrupts only that one
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Deliver a Ctrl-C that comes during the block when the block has ended."""
+    if threading.current_thread() is not threading.main_thread():  # Python interrupts only the main thread.
         yield
         return
-    came = []
-    before = signal.signal(signal.SIGINT, lambda *signal_and_frame: came.append(signal_and_frame))
+    came: list[tuple] = []
+    before = signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
     try:
         yield
     finally:

@@ -1,10 +1,9 @@
-"""A first compile of a new text where a crash can do no harm: in a process of its own.
+"""Compile a program in a process of its own, where a crash of the compiler does no harm.
 
-libbcc ends the whole process on some programs: for more than 512 bytes of stack,
-LLVM's fatal-error handler calls exit(), which would take the notebook's kernel
-with it. So a text is first compiled here, by child() in a fresh process, which can't
-touch the kernel whatever the text says, because a seccomp filter refuses it the system call bpf(2). No program is
-loaded, no map made, nothing pinned or attached.
+libbcc ends its whole process for some programs: when a function needs more than 512 bytes of stack,
+LLVM's fatal-error handler calls exit(), which would end the notebook's kernel. So child() compiles
+each new source first, in a fresh process. A seccomp filter forbids it bpf(2), so that whatever the
+source says, no program is loaded, no map is made, and nothing is pinned or attached.
 """
 
 import ctypes
@@ -16,94 +15,97 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..kernel import uapi
 
-SECONDS, BYTES = 120, 4 << 30  # what a compile may take; a first one under emulation took 30 s
-_COMPILED, _NOT_TRIED = 0, 77
+# The limits of one compile; the first one on an emulated CPU took 30 s.
+SECONDS, BYTES = 120, 4 << 30
+_COMPILED, _NOT_TRIED = 0, 77  # exit codes of the child
 _DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 4, 8  # bcc/__init__.py
-_NO_LINES = "--without-lines"
+_NO_DISASSEMBLY = "--no-disassembly"
 _PROJECT = str(Path(__file__).parents[2])
 # The child gets the standard library and this package, and nothing that the user's environment adds (-I, -S).
 _CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ebpf_lab.loading import sandbox; sandbox.child(sys.argv[1:])"
 
 
 @dataclass
-class Trial:
-    """How a text's trial went; ``words`` is all that libbcc and clang said."""
+class Compiled:
+    """How a sandboxed compile ended; ``output`` is all that libbcc and clang wrote."""
 
-    died: bool
-    words: str
-
-    @property
-    def rewritten(self):
-        """The text as BCC rewrote it before compiling, or '' where it didn't get that far."""
-        start = self.words.find("#if defined(BPF_LICENSE)")
-        end = self.words.find("#include <bcc/footer.h>", start)
-        return self.words[start:end] if 0 <= start < end else ""
+    crashed: bool
+    output: str
 
     @property
-    def disassembly(self):
-        """The bytecode with the lines of the rewriting, as BCC prints it."""
-        return self.words[max(self.words.find("#include <bcc/footer.h>"), 0) :]
+    def rewritten(self) -> str:
+        """The source as BCC rewrote it before compiling, or '' where it didn't get that far."""
+        start = self.output.find("#if defined(BPF_LICENSE)")
+        end = self.output.find("#include <bcc/footer.h>", start)
+        return self.output[start:end] if 0 <= start < end else ""
+
+    @property
+    def disassembly(self) -> str:
+        """The bytecode with the lines of the rewritten source, as BCC prints it."""
+        return self.output[max(self.output.find("#include <bcc/footer.h>"), 0) :]
 
 
-def compile_once(text, cflags, made_by):
-    """compile_apart(), or what it gave an earlier process: a text that did no harm to that one does none now.
+def compile_cached(source: bytes, cflags: Iterable[str], made_by: str) -> Compiled:
+    """As compile_sandboxed(), or the output kept from an earlier compile of the same source that did not crash.
 
-    ``made_by`` names what else decides, beside this file: the versions of compiler and headers. The words
-    are kept in $XDG_CACHE_HOME/ebpf-lab, else ~/.cache/ebpf-lab: a few kB a text.
+    ``made_by`` names what else decides the output: the versions of compiler and headers. The output, a few
+    kB per source, is kept in $XDG_CACHE_HOME/ebpf-lab, else ~/.cache/ebpf-lab.
     """
-    with open(__file__, "rb") as own:
-        name = hashlib.sha256(repr((text, cflags, made_by, own.read())).encode()).hexdigest()
-    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    path = os.path.join(folder, "ebpf-lab", name)
+    path = _cache_file(source, cflags, made_by)
     with suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as kept:
-        return Trial(False, kept.read())
-    trial = compile_apart(text, cflags)
-    if trial.rewritten and not trial.died:
-        with suppress(OSError):  # a full disk, or nobody's home: then the next process tries again
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            part = f"{path}.{os.getpid()}"
-            with open(part, "w", encoding="utf-8") as file:
-                file.write(trial.words)
-            os.replace(part, path)
-    return trial
+        return Compiled(False, kept.read())
+    compiled = compile_sandboxed(source, cflags)
+    if compiled.rewritten and not compiled.crashed:
+        with suppress(OSError):  # Without a writable cache, the next process compiles again.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_text(compiled.output, encoding="utf-8")
+            part.replace(path)
+    return compiled
 
 
-def compile_apart(text, cflags=(), lines=True):
-    """Compile ``text`` (bytes) in a fresh process; returns a Trial.
+def _cache_file(source: bytes, cflags: Iterable[str], made_by: str) -> Path:
+    key = hashlib.sha256(repr((source, cflags, made_by, Path(__file__).read_bytes())).encode()).hexdigest()
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "ebpf-lab", key)
 
-    Only the death of that process says something: a map shared with another
-    program, say, fails there and not here, so BCC's own compile decides.
-    Without ``lines`` there is no disassembly.
+
+def compile_sandboxed(source: bytes, cflags: Iterable[str] = (), disassemble: bool = True) -> Compiled:
+    """Compile ``source`` in a fresh process that can't use bpf(2).
+
+    Only a crash is a verdict. A map shared with another program, for example, fails here and not in
+    BCC's own compile, so errors of the source are left to that.
     """
-    command = [sys.executable, "-I", "-S", "-c", _CHILD, _PROJECT, *([] if lines else [_NO_LINES]), *cflags]
+    options = [] if disassemble else [_NO_DISASSEMBLY]
+    command = [sys.executable, "-I", "-S", "-c", _CHILD, _PROJECT, *options, *cflags]
     try:
         done = subprocess.run(
             command,
-            input=text,
+            input=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as e:
-        words = (e.stdout or b"").decode(errors="backslashreplace")
-        return Trial(True, f"{words}\nthe compiler did not finish within {SECONDS} s\n")
-    if lines and done.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
-        return compile_apart(text, cflags, lines=False)  # maybe only the disassembler died
-    words = done.stdout.decode(errors="backslashreplace")
+        output = (e.stdout or b"").decode(errors="backslashreplace")
+        return Compiled(True, f"{output}\nthe compiler did not finish within {SECONDS} s\n")
+    if disassemble and done.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
+        return compile_sandboxed(source, cflags, disassemble=False)  # LLVM's disassembler may have crashed.
+    output = done.stdout.decode(errors="backslashreplace")
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT):
-        words += f"\nthe compiler was ended; a program may take it {SECONDS} s and {BYTES >> 30} GB\n"
-    return Trial(done.returncode not in (_COMPILED, _NOT_TRIED), words)
+        output += f"\nthe compiler was ended; a compile may use {SECONDS} s and {BYTES >> 30} GB\n"
+    return Compiled(done.returncode not in (_COMPILED, _NOT_TRIED), output)
 
 
-def _forbid_bpf(libc):
-    """Refuse bpf(2) with EPERM from here on, by a seccomp filter: itself a program of (classic) BPF."""
+def _forbid_bpf(libc: ctypes.CDLL) -> None:
+    """Make bpf(2) fail with EPERM from here on, by a seccomp filter: itself a program of classic BPF."""
     program = [
         (uapi.LD_W_ABS, 0, 0, 0),  # seccomp_data.nr
         (uapi.JMP_JEQ_K, 0, 1, uapi.NR_BPF),
@@ -120,20 +122,20 @@ def _forbid_bpf(libc):
             raise OSError(ctypes.get_errno(), "prctl")
 
 
-def child(cflags):
-    """Compile standard input, and end. What the child process runs."""
-    # Not to outlive the process that waits for us.
+def child(arguments: list[str]) -> None:
+    """What the child process runs: compile standard input, write BCC's output to stderr, and exit."""
+    # The child must not outlive the process that waits for it.
     ctypes.CDLL(None).prctl(uapi.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     try:
         lib = ctypes.CDLL("libbcc.so.0")
         _forbid_bpf(ctypes.CDLL(None, use_errno=True))
-    except (OSError, struct.error):  # no BCC; no seccomp; a CPU whose bpf(2) has a number unknown here
+    except (OSError, struct.error):  # no BCC, no seccomp, or a CPU whose number for bpf(2) is not in uapi
         os._exit(_NOT_TRIED)
-    debug = _DEBUG_PREPROCESSOR | (0 if _NO_LINES in cflags else _DEBUG_SOURCE)
-    cflags = [os.fsencode(flag) for flag in cflags if flag != _NO_LINES]
+    debug = _DEBUG_PREPROCESSOR | (0 if _NO_DISASSEMBLY in arguments else _DEBUG_SOURCE)
+    cflags = [os.fsencode(argument) for argument in arguments if argument != _NO_DISASSEMBLY]
     flags = (ctypes.c_char_p * len(cflags))(*cflags)
-    text = ctypes.c_char_p(sys.stdin.buffer.read())
-    lib.bpf_module_create_c_from_string(text, debug, flags, len(cflags), True, None)
+    source = ctypes.c_char_p(sys.stdin.buffer.read())
+    lib.bpf_module_create_c_from_string(source, debug, flags, len(cflags), True, None)
     os._exit(_COMPILED)

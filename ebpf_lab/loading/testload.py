@@ -1,9 +1,8 @@
-"""A first load in a forked child, where the verifier can be ended, and asked for its words.
+"""Load a program in a forked child first, where the verifier can be ended and its whole log read.
 
-BCC asks the kernel for a log of any length, each time anew with a larger buffer,
-and a program that takes the verifier a million steps has a log of 100 MB. So a
-function is first loaded here: within SECONDS, with at most BYTES of log. What
-the child loaded goes with it.
+BCC asks the kernel for a log of any length, each time with a larger buffer, and a program that takes
+the verifier a million steps has a log of 100 MB. So a function is test-loaded here, within SECONDS
+and with at most BYTES of log. What the child loads ends with the child.
 """
 
 import ctypes as ct
@@ -14,39 +13,45 @@ import select
 import signal
 import struct
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..kernel import uapi
 
 SECONDS, BYTES = 10, 4 << 20
-_HEAD = 4096  # bytes for the child's answer: whether it was loaded (1), or refused (2); errno
-_VERDICT = 1 << 16  # bytes for the words without the path
+_HEADER = 4096  # bytes for the child's answer: its state, and the errno
+_VERDICT = 1 << 16  # bytes for the log without the path
+_LOADED, _REJECTED, _LOGGED = 1, 2, 3  # states; 0 while the child has no answer yet
+
+Load = Callable[
+    [ct.Array, int, int], int
+]  # (log, its size, log level) -> a descriptor, or < 0 with errno set
 
 
 @dataclass
-class Refusal:
-    """``number`` is the errno, ``verdict`` what the verifier said at the end, ``path`` all it said on the way."""
+class Rejection:
+    """Why the kernel rejected a program: the errno, the end of the log, and the ``path`` before it."""
 
     number: int
     verdict: str
     path: str
 
-    def words(self, printed):
-        """All of it, with what BCC ``printed`` (the verdict again, and hints); a path too long ends without verdict."""
+    def log(self, printed: str) -> str:
+        """The whole log, with what BCC ``printed`` (the verdict again, and hints).
+
+        A path that filled its buffer lacks its end, so the verdict follows it.
+        """
         end = self.verdict.rstrip().rpartition("\n")[2]
         if self.verdict and self.path.rstrip().endswith(end):
             return self.path + "\n" + printed.replace(self.verdict, "").strip()
         return "\n".join([self.path, printed if self.verdict in printed else self.verdict + printed]).strip()
 
 
-def refusal(load):
-    """None where the kernel takes the program that ``load(log, size, level)`` loads, else its Refusal.
-
-    ``load`` returns a file descriptor, or less than 0 with ctypes' errno set.
-    """
-    shared = mmap.mmap(-1, _HEAD + _VERDICT + BYTES)
+def rejection(load: Load) -> Rejection | None:
+    """How the kernel rejects the program that ``load`` loads; None where it accepts it."""
+    shared = mmap.mmap(-1, _HEADER + _VERDICT + BYTES)
     with warnings.catch_warnings():
-        # Python 3.12 warns of a fork beside threads: this child calls only BCC's loader, and then ends.
+        # Python 3.12 warns of a fork beside threads; this child calls only BCC's loader, and then exits.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:
@@ -54,36 +59,43 @@ def refusal(load):
             _child(load, shared)
         finally:
             os._exit(0)
-    ended = os.pidfd_open(child)
-    try:
-        if not select.select([ended], [], [], SECONDS)[0]:
-            os.kill(child, signal.SIGKILL)  # the verifier looks for signals, too (do_check())
-    finally:
-        os.close(ended)
-        os.waitpid(child, 0)
+    _wait(child)
     state, number = struct.unpack_from("ii", shared)
-    if state == 1:
+    if state == _LOADED:
         return None
-    verdict, path = _text(shared, _HEAD, _VERDICT), _text(shared, _HEAD + _VERDICT, BYTES)
     if not state:
-        number, verdict, path = errno.ETIMEDOUT, "", ""
-    elif (
-        state == 2 and number != errno.E2BIG
-    ):  # ended while it wrote the path, in a ring that has no order yet;
-        path = ""  # rounds of a loop tell of that loop in any order
-    return Refusal(number, verdict, path)
+        return Rejection(
+            errno.ETIMEDOUT, f"(the verifier was still at it after {SECONDS} s, and was ended)", ""
+        )
+    path = _text(shared, _HEADER + _VERDICT, BYTES)
+    if state == _REJECTED and number != errno.E2BIG:
+        # The child was ended while the kernel wrote the path into a ring, whose lines are not in order
+        # yet. The path of a loop tells about that loop in any order.
+        path = ""
+    return Rejection(number, _text(shared, _HEADER, _VERDICT), path)
 
 
-def _child(load, shared):
-    verdict = (ct.c_char * _VERDICT).from_buffer(shared, _HEAD)
+def _wait(child: int) -> None:
+    """Wait for the child to exit, and end it after SECONDS; the verifier looks for signals (do_check())."""
+    exited = os.pidfd_open(child)
+    try:
+        if not select.select([exited], [], [], SECONDS)[0]:
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.close(exited)
+        os.waitpid(child, 0)
+
+
+def _child(load: Load, shared: mmap.mmap) -> None:
+    verdict = (ct.c_char * _VERDICT).from_buffer(shared, _HEADER)
     if load(verdict, _VERDICT, uapi.LOG_STATS) >= 0:
-        struct.pack_into("ii", shared, 0, 1, 0)
+        struct.pack_into("ii", shared, 0, _LOADED, 0)
         return
-    struct.pack_into("ii", shared, 0, 2, ct.get_errno())
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # BCC would say it all a second time
-    load((ct.c_char * BYTES).from_buffer(shared, _HEAD + _VERDICT), BYTES, uapi.LOG_LEVEL1)
-    struct.pack_into("i", shared, 0, 3)
+    struct.pack_into("ii", shared, 0, _REJECTED, ct.get_errno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # BCC would print the log a second time.
+    load((ct.c_char * BYTES).from_buffer(shared, _HEADER + _VERDICT), BYTES, uapi.LOG_LEVEL1)
+    struct.pack_into("i", shared, 0, _LOGGED)
 
 
-def _text(shared, start, size):
+def _text(shared: mmap.mmap, start: int, size: int) -> str:
     return shared[start : start + size].partition(b"\0")[0].decode(errors="backslashreplace")

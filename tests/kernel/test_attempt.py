@@ -24,7 +24,7 @@ def fails(number):
 
 
 def test_a_program_that_loads_is_no_refusal():
-    assert testload.refusal(lambda log, size, level: 3) is None
+    assert testload.rejection(lambda log, size, level: 3) is None
 
 
 def test_a_refusal_has_the_number_of_the_first_try_and_the_words_of_both():
@@ -32,14 +32,16 @@ def test_a_refusal_has_the_number_of_the_first_try_and_the_words_of_both():
         log.value = b"verdict" if level == 4 else b"path and verdict"
         return fails(errno.EACCES if level == 4 else errno.ENOSPC)
 
-    refusal = testload.refusal(load)
+    refusal = testload.rejection(load)
     assert (refusal.number, refusal.verdict, refusal.path) == (errno.EACCES, "verdict", "path and verdict")
-    assert refusal.words("said verdict, HINT") == "path and verdict\nsaid , HINT"
+    assert refusal.log("said verdict, HINT") == "path and verdict\nsaid , HINT"
 
 
 def test_a_path_that_lost_its_end_is_followed_by_the_verdict():
-    refusal = testload.Refusal(errno.E2BIG, "too large\nprocessed 9 insns\n", "0: (05) goto pc-1\n0: (05) go")
-    assert refusal.words("").endswith("0: (05) go\ntoo large\nprocessed 9 insns")
+    refusal = testload.Rejection(
+        errno.E2BIG, "too large\nprocessed 9 insns\n", "0: (05) goto pc-1\n0: (05) go"
+    )
+    assert refusal.log("").endswith("0: (05) go\ntoo large\nprocessed 9 insns")
 
 
 @pytest.mark.parametrize("slow", [4, 1])
@@ -52,13 +54,13 @@ def test_a_load_that_takes_too_long_is_ended(monkeypatch, slow):
         return fails(errno.EINVAL)
 
     before = held(), children()
-    refusal = testload.refusal(load)  # which the child would take a minute for
+    refusal = testload.rejection(load)  # which the child would take a minute for
     assert refusal.number == (errno.ETIMEDOUT if slow == 4 else errno.EINVAL) and refusal.path == ""
     assert (held(), children()) == before
 
 
 def test_a_child_that_fails_in_python_ends_and_says_nothing():
-    refusal = testload.refusal(lambda log, size, level: 1 / 0)
+    refusal = testload.rejection(lambda log, size, level: 1 / 0)
     assert refusal.number == errno.ETIMEDOUT
 
 

@@ -1,3 +1,4 @@
+import copy
 import gc
 import json
 import os
@@ -27,7 +28,7 @@ from ebpf_lab import (
     record,
     run,
 )
-from ebpf_lab.kernel import headers
+from ebpf_lab.loading import compile, sandbox
 
 COUNTER = """
 BPF_HASH(counter_table);
@@ -89,12 +90,27 @@ def test_reloading_five_times_leaves_one_program(hello):
     until(lambda: [i for i in ids if loaded(i)] == ids[-1:])
 
 
-def test_keep_leaves_other_programs_and_replaces_one_of_the_same_text(hello):
+def test_keep_leaves_other_programs_and_replaces_one_of_the_same_source(hello):
     first, other = BPF(text=hello), BPF(text=COUNTER, keep=True)
     again = BPF(text=hello, keep=True)
     assert other.functions == again.functions == ["hello"]
     with pytest.raises(UnloadedError, match="later BPF"):
-        first.functions  # noqa: B018
+        first.check_loaded()
+
+
+def test_keep_all_leaves_even_a_program_of_the_same_source(hello):
+    first = BPF(text=hello)
+    with BPF(text=hello, keep="all") as second:
+        first.check_loaded()
+    first.check_loaded()
+    with pytest.raises(UnloadedError):
+        second.check_loaded()
+
+
+def test_an_unloaded_program_keeps_its_source_and_can_be_copied(hello):
+    b = BPF(text=hello)
+    b.close()
+    assert copy.copy(b).source == hello and not hasattr(b, "_repr_html_")
 
 
 def test_a_program_that_does_not_compile_leaves_the_earlier_one(hello):
@@ -222,7 +238,7 @@ def test_an_interrupt_while_bcc_compiles_leaves_nothing(monkeypatch, interruptib
     assert held() == before and not bpf._loaded
 
 
-def test_a_hook_that_does_not_let_go_keeps_no_other_attached(hello):
+def test_a_hook_that_fails_to_detach_keeps_no_other_attached(hello):
     b = BPF(text=hello)
     attach(b, tracepoint="sched:sched_process_exec", fn_name="hello")
     attach(b, raw_tracepoint="sched_process_exec", fn_name="hello")
@@ -262,7 +278,7 @@ def test_a_map_is_asked_for_by_name(name):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("// a\x0cb\nint hello(void *c) {\n  return zz;\n}\n", "line 3, column 10"),
         ("\nint hello(void *c) {\n  float f = 1.5; f *= (long)c; return f;\n}\n", "line 3"),
@@ -273,8 +289,8 @@ def test_a_map_is_asked_for_by_name(name):
         ("\nint hello(void *c) { return 0; }\n\udcff", "line 3"),
     ],
 )
-def test_every_error_about_the_text_names_a_line(text, words):
-    with pytest.raises(CompileError, match=words):
+def test_every_error_about_the_source_names_a_line(text, message):
+    with pytest.raises(CompileError, match=message):
         BPF(text=text)
 
 
@@ -285,12 +301,12 @@ def test_every_error_about_the_text_names_a_line(text, words):
         ("\nRAW_TRACEPOINT_PROBE(sys_entr) { return 0; }\n", "sys_enter"),
     ],
 )
-def test_a_probe_that_names_no_hook_is_an_attach_error(text, near):
+def test_a_probe_macro_with_an_unknown_hook_is_an_error_with_the_nearest_name(text, near):
     with pytest.raises((AttachError, CompileError), match=near):
         BPF(text=text)
 
 
-def test_a_pattern_that_matches_nothing_is_an_error_not_a_silence(hello):
+def test_a_pattern_that_matches_nothing_is_an_error(hello):
     b = BPF(text=hello)
     with pytest.raises(AttachError, match="matched no hook"):
         b.attach_tracepoint("syscalls:sys_enter_execve", "hello")
@@ -304,7 +320,7 @@ def test_a_function_loads_anew_as_another_type(hello):
     assert not loaded(known)
 
 
-def test_a_syntax_error_is_marked_in_the_learners_text():
+def test_a_syntax_error_is_marked_in_the_learners_source():
     with pytest.raises(CompileError) as raised:
         BPF(text='\nint hello(void *ctx) {\n  bpf_trace_printk("Hello World!")\n  return 0;\n}\n')
     assert "line 3, column 35: expected ';'" in str(raised.value)
@@ -332,15 +348,15 @@ def test_debug_output_is_not_swallowed(hello, capfd):
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t\n", b""])
-def test_an_empty_text_is_refused(text):
+def test_an_empty_source_is_a_compile_error(text):
     with pytest.raises(CompileError, match="line 1: the program is empty"):
         BPF(text=text)
 
 
-def test_what_is_no_text_is_refused():
-    with pytest.raises(TypeError, match="C text as a str"):
+def test_a_source_that_is_no_str_is_a_type_error():
+    with pytest.raises(TypeError, match="C source as a str"):
         BPF(text=5)
-    with pytest.raises(TypeError, match="C text as a str"):
+    with pytest.raises(TypeError, match="C source as a str"):
         BPF()
 
 
@@ -362,7 +378,7 @@ def test_600_bytes_of_stack_are_a_compile_error_and_python_lives_on():
         BPF(text=text)
 
 
-def test_the_verifiers_refusal_names_the_learners_line_and_the_fix():
+def test_a_verifier_error_names_the_learners_line_and_the_fix():
     b = BPF(text=COUNTER)
     with pytest.raises(VerifierError, match="line 6") as raised:
         b.load_func("hello", BPF.TRACEPOINT)
@@ -394,8 +410,8 @@ def test_an_unknown_map_is_named_with_the_nearest():
         BPF(text=COUNTER)["counter_tabel"]
 
 
-def test_a_refused_program_type_comes_with_the_kernels_words(hello):
-    with pytest.raises(LabError, match="refused to load hello as this type"):
+def test_a_type_of_program_that_the_kernel_rejects_is_an_error_with_the_kernels_log(hello):
+    with pytest.raises(LabError, match="rejected hello as this type"):
         BPF(text=hello).load_func("hello", BPF.LSM)
 
 
@@ -416,7 +432,7 @@ except PrivilegeError as e:
 
 
 @pytest.mark.parametrize(
-    ("have", "use", "words"),
+    ("have", "use", "message"),
     [
         ("0", "b.load_func('hello', BPF.XDP)", "PrivilegeError.*lacks CAP_BPF and CAP_NET_ADMIN .*CAP_NET_ADMIN: to load"),
         ("1 << 39", "b.load_func('hello', BPF.TRACEPOINT)", "PrivilegeError.*lacks CAP_PERFMON .*trace"),
@@ -426,7 +442,7 @@ except PrivilegeError as e:
          "AttachError.*may not look into it.*Why: attaching needs .*CAP_DAC_READ_SEARCH"),
     ],
 )  # fmt: skip
-def test_each_missing_capability_is_named_with_what_it_is_for(have, use, words):
+def test_each_missing_capability_is_named_with_what_it_is_for(have, use, message):
     code = f"""
 import ctypes, os
 from ebpf_lab import BPF, LabError, attach
@@ -442,37 +458,38 @@ except LabError as e:
     print(type(e).__name__, e)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert re.search(words, done.stdout, re.S), done.stdout + done.stderr
+    assert re.search(message, done.stdout, re.S), done.stdout + done.stderr
 
 
-def test_a_text_seen_before_is_not_tried_again(hello, monkeypatch, tmp_path):
+def test_a_source_is_compiled_in_the_sandbox_once(hello, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     tries = []
-    real = bpf.sandbox.compile_apart
-    monkeypatch.setattr(bpf.sandbox, "compile_apart", lambda *args: tries.append(args) or real(*args))
+    real = sandbox.compile_sandboxed
+    monkeypatch.setattr(sandbox, "compile_sandboxed", lambda *args: tries.append(args) or real(*args))
     text = hello.replace("World", "seen before")
     for _ in range(3):
         BPF(text=text)
     assert len(tries) == 1
-    bpf._tried.clear()  # as in another process
-    refused = BPF(text=text.replace("return 0", "return *(int *)0xffff888000000000"))
+    compile._compiled.clear()  # as in another process
+    rejected = BPF(text=text.replace("return 0", "return *(int *)0xffff888000000000"))
     with pytest.raises(VerifierError, match="line 4"):
-        refused.load_func("hello", BPF.KPROBE)
+        rejected.load_func("hello", BPF.KPROBE)
     BPF(text=text)
     assert len(tries) == 2  # that of the other text
-    bpf._tried.clear()
-    again = BPF(text=refused.source)
-    with pytest.raises(VerifierError, match="line 4"):  # what a first compile said of lines is kept too
+    compile._compiled.clear()
+    again = BPF(text=rejected.source)
+    with pytest.raises(
+        VerifierError, match="line 4"
+    ):  # the line information of a sandboxed compile is kept too
         again.load_func("hello", BPF.KPROBE)
     assert len(tries) == 2
 
 
-def test_root_s_first_compile_is_not_taken_for_a_user_s(hello, monkeypatch, tmp_path):
+def test_the_sandboxed_compile_of_root_is_not_used_for_another_user(hello, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    given = hello.encode(), tuple(bpf._CFLAGS), headers.prepare()
     for user in (0, 1000, 0, 1000):
         monkeypatch.setattr(os, "geteuid", lambda user=user: user)
-        bpf._first_compile(*given)
+        compile.compile_sandboxed(hello.encode(), tuple(compile.CFLAGS))
     assert len(list(tmp_path.rglob("*/*"))) == 2
 
 

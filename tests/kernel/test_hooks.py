@@ -1,7 +1,14 @@
+import inspect
+import os
+import subprocess
+
+import bcc
 import pytest
-from helpers import kernel_has
+from bcc import PerfSWConfig, PerfType
+from helpers import held, kernel_has
 
 from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run
+from ebpf_lab.hook_kinds import KINDS
 from ebpf_lab.kernel import tracefs
 
 TWO = """
@@ -19,6 +26,10 @@ def seen(b, pids):
     with record(b) as lines:
         started = pids()
     return [line.message for line in lines.lines if line.pid in started]
+
+
+def bpftool(*arguments):
+    return subprocess.run(["bpftool", *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def once():
@@ -70,18 +81,134 @@ def test_bcc_s_own_detach_still_finds_what_attach_attached(b):
     assert len(hooks.attached(b)) == 1
 
 
-def test_the_hooks_are_named_as_bpftrace_names_them(b):
-    attach(b, raw_tracepoint="sched_process_exec", fn_name="hello")
-    b.kprobe_fds |= {b"p_vfs_read": {}, b"r_tcp_connect": {}}
-    assert hooks.attached(b) == [
-        "kprobe:vfs_read",
-        "kretprobe:tcp_connect",
-        "rawtracepoint:sched_process_exec",
-    ]
-    b.kprobe_fds.clear()
+TOLD = [
+    ("attach_kprobe", {"event": "vfs_read", "fn_name": "f"}, "kprobe:vfs_read"),
+    ("attach_kprobe", {"event": "vfs_read", "event_off": 8, "fn_name": "f"}, "kprobe:vfs_read+8"),
+    ("attach_kretprobe", {"event": "tcp_connect", "fn_name": "f"}, "kretprobe:tcp_connect"),
+    ("attach_uprobe", {"name": "/bin/sh", "sym": "main", "fn_name": "f"}, "uprobe:/bin/sh:main"),
+    ("attach_uprobe", {"name": "/bin/sh", "sym": "main", "sym_off": 4}, "uprobe:/bin/sh:main+4"),
+    ("attach_uretprobe", {"name": "/bin/sh", "addr": 64, "fn_name": "f"}, "uretprobe:/bin/sh:0x40"),
+    ("attach_tracepoint", {"tp": "sched:sched_switch"}, "tracepoint:sched:sched_switch"),
+    ("attach_raw_tracepoint", {"tp": "sys_enter"}, "rawtracepoint:sys_enter"),
+    ("attach_kfunc", {"fn_name": "kfunc__vfs_open"}, "fentry:vfs_open"),
+    ("attach_kretfunc", {"fn_name": "kretfunc__vfs_open"}, "fexit:vfs_open"),
+    ("attach_lsm", {"fn_name": "lsm__bpf"}, "lsm:bpf"),
+    ("attach_perf_event", {"ev_type": 1, "ev_config": 0, "sample_freq": 49}, "profile:hz:49"),
+    ("attach_perf_event", {"ev_type": 1, "ev_config": 2, "sample_period": 100}, "software:page-faults:100"),
+    ("attach_perf_event", {"ev_type": 0, "ev_config": 3}, "hardware:cache-misses"),
+    ("attach_perf_event", {"ev_type": 4, "ev_config": 0x1A2}, "perf_event:4:0x1a2"),
+    ("attach_xdp", {"dev": "eth0", "fn": None}, "xdp:eth0"),
+    ("attach_raw_socket", {"fn": None, "dev": "lo"}, "socket:lo"),
+]
 
 
-def test_an_unknown_system_call_is_refused_with_every_hook_tried_and_the_nearest_name(b):
+@pytest.mark.parametrize(("method", "arguments", "hook"), TOLD, ids=[hook for _, _, hook in TOLD])
+def test_each_kind_of_hook_is_written_as_bpftrace_writes_it(method, arguments, hook):
+    (kind,) = [kind for kind in KINDS if kind.method == method]
+    given = inspect.signature(getattr(bcc.BPF, method)).bind_partial(**arguments)
+    given.apply_defaults()
+    decoded = {
+        name: value.decode() if isinstance(value, bytes) else value for name, value in given.arguments.items()
+    }
+    assert kind.tell(decoded) == hook
+
+
+def test_the_table_has_each_method_of_bcc_that_attaches_and_each_of_its_dicts():
+    elsewhere = {"attach_func"}  # it attaches to a descriptor, of a cgroup for example
+    methods = {name for name in vars(bcc.BPF) if name.startswith("attach_")} - elsewhere
+    assert {kind.method for kind in KINDS} == methods
+    with BPF(text=TWO) as b:
+        fds = {name for name in vars(b) if name.endswith("_fds")} | {"open_perf_events"}
+    assert fds <= {kind.held for kind in KINDS}
+
+
+def test_a_uprobe_is_told_as_bpftool_tells_it(b):
+    b.attach_uprobe(name="c", sym="mkfifo", fn_name="hello")
+    (hook,) = hooks.attached(b)
+    _, file, symbol = hook.split(":")
+    assert symbol == "mkfifo" and f"filename {file}" in bpftool("perf", "show")
+    assert repr(b) == f"<BPF hello: attached to {hook}>"
+
+
+def test_a_program_on_the_clock_is_told_as_bpftrace_writes_it():
+    b = BPF(text="\nint tick(void *ctx) { return 0; }\n")
+    b.attach_perf_event(
+        ev_type=PerfType.SOFTWARE, ev_config=PerfSWConfig.CPU_CLOCK, fn_name="tick", sample_freq=49
+    )
+    assert repr(b) == "<BPF tick: attached to profile:hz:49>"
+    b.detach_perf_event(PerfType.SOFTWARE, PerfSWConfig.CPU_CLOCK)
+    assert repr(b) == "<BPF tick: loaded>"
+
+
+def test_a_socket_filter_is_told_and_close_closes_its_socket():
+    b = BPF(text="\nint filter(struct __sk_buff *skb) { return 0; }\n")
+    function = b.load_func("filter", BPF.SOCKET_FILTER)
+    b.attach_raw_socket(function, "lo")
+    assert hooks.attached(b) == ["socket:lo"]
+    b.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(function.sock)
+
+
+@pytest.fixture
+def device():
+    """A network device of our own, one end of a pair."""
+    subprocess.run(["ip", "link", "add", "ebpf0", "type", "veth", "peer", "name", "ebpf1"], check=True)
+    yield "ebpf0"
+    subprocess.run(["ip", "link", "del", "ebpf0"], check=True)
+
+
+def test_an_xdp_program_is_told_as_bpftool_tells_it_until_it_is_removed(device):
+    b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")
+    b.attach_xdp(device, b.load_func("pass", BPF.XDP), BPF.XDP_FLAGS_SKB_MODE)
+    assert hooks.attached(b) == [f"xdp:{device}"] and device in bpftool("net", "show")
+    b.remove_xdp(device, BPF.XDP_FLAGS_SKB_MODE)
+    assert hooks.attached(b) == [] and device not in bpftool("net", "show")
+
+
+@pytest.mark.parametrize(
+    ("attach_it", "near"),
+    [
+        (lambda b: b.attach_uprobe(name="c", sym="mkfif", fn_name="hello"), "mkfifo"),
+        (lambda b: b.attach_uretprobe(name="c", sym="mkfif", fn_name="hello"), "mkfifo"),
+        (lambda b: b.attach_uprobe(name="/nowhere", sym="main", fn_name="hello"), ""),
+        (lambda b: b.attach_perf_event(ev_type=99, ev_config=0, fn_name="hello"), ""),
+        (lambda b: b.attach_xdp("loo", b.load_func("hello", BPF.XDP)), "lo"),
+        (lambda b: b.attach_raw_socket(b.load_func("hello", BPF.SOCKET_FILTER), "loo"), "lo"),
+        (lambda b: b.attach_raw_tracepoint(tp="sys_entr", fn_name="hello"), "sys_enter"),
+    ],
+    ids=["uprobe", "uretprobe", "no such file", "perf event", "xdp", "socket", "raw tracepoint"],
+)
+def test_a_hook_that_is_not_there_is_an_attach_error_for_each_kind(b, attach_it, near):
+    with pytest.raises(AttachError) as raised:
+        attach_it(b)
+    assert near in raised.value.fix and raised.value.tried[0][0] == raised.value.hook
+    assert hooks.attached(b) == []
+
+
+def test_two_functions_on_one_event_are_both_detached_by_close():
+    b = BPF(text=TWO)
+    for name in ("hello", "other"):
+        b.attach_tracepoint(tp="sched:sched_process_exec", fn_name=name)
+        b.attach_perf_event(
+            ev_type=PerfType.SOFTWARE, ev_config=PerfSWConfig.CPU_CLOCK, fn_name=name, sample_freq=49
+        )
+    assert hooks.attached(b) == ["tracepoint:sched:sched_process_exec", "profile:hz:49"]
+    b.close()
+    assert not [link for link in held()["descriptors"] if "perf_event" in link]
+
+
+def test_without_kprobes_the_error_names_the_way_that_works(b, monkeypatch):
+    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
+    monkeypatch.setattr(bcc.lib, "bpf_attach_kprobe", lambda *_: -1)
+    with pytest.raises(AttachError, match="no kprobes") as raised:
+        b.attach_kprobe(event=b.get_syscall_fnname("execve"), fn_name="hello")
+    assert "attach(b, syscall='execve', fn_name='hello')" in raised.value.fix and "did you mean" not in str(
+        raised.value
+    )
+
+
+def test_an_unknown_system_call_is_an_error_with_each_hook_tried_and_the_nearest_name(b):
     with pytest.raises(AttachError) as raised:
         attach(b, syscall="exceve", fn_name="hello")
     assert len(raised.value.tried) == 2
@@ -98,19 +225,20 @@ def test_an_unknown_system_call_is_refused_with_every_hook_tried_and_the_nearest
         ({"raw_tracepoint": "sys_entr"}, "sys_enter"),
     ],
 )
-def test_an_unknown_tracepoint_is_refused_with_the_nearest_name(b, hook, near):
+def test_an_unknown_tracepoint_is_an_error_with_the_nearest_name(b, hook, near):
     with pytest.raises(AttachError) as raised:
         attach(b, fn_name="hello", **hook)
     assert repr(near) in raised.value.fix
     assert hooks.attached(b) == []
 
 
-def test_a_tracepoint_without_its_category_is_refused(b):
+def test_a_tracepoint_without_its_category_is_an_error(b):
     with pytest.raises(AttachError, match="category:event"):
         attach(b, tracepoint="sys_enter_execve", fn_name="hello")
 
 
-def test_an_unknown_kernel_function_is_refused_with_the_nearest_name(b):
+def test_an_unknown_kernel_function_is_an_error_with_the_nearest_name(b, monkeypatch):
+    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: True)
     with pytest.raises(AttachError, match="no_such_function"):
         b.attach_kprobe(event="no_such_function", fn_name="hello")
     with pytest.raises(AttachError) as raised:
@@ -142,7 +270,7 @@ def test_exactly_one_hook_must_be_named(b, hook):
     "wrong",
     [{"syscall": 5}, {"tracepoint": b"a:b"}, {"raw_tracepoint": 5}, {"syscall": "execve", "fn_name": None}],
 )
-def test_what_is_no_name_is_refused(b, wrong):
+def test_a_name_that_is_no_str_is_a_type_error(b, wrong):
     with pytest.raises(TypeError, match="takes a name"):
         attach(b, **({"fn_name": "hello"} | wrong))
 
@@ -153,7 +281,7 @@ def test_an_odd_name_is_an_unknown_one(b, name):
         attach(b, syscall=name, fn_name="hello")
 
 
-def test_what_is_no_program_is_refused():
+def test_an_object_that_is_no_program_is_a_type_error():
     with pytest.raises(TypeError, match="not str"):
         attach("hello", syscall="execve", fn_name="hello")
 
@@ -168,7 +296,7 @@ def test_only_a_function_that_takes_void_ctx_falls_back_to_a_tracepoint(hello, m
     )
 
 
-def test_a_refusal_by_the_verifier_is_not_taken_for_a_missing_hook():
+def test_a_program_that_the_verifier_rejects_is_not_taken_for_a_missing_hook():
     b = BPF(text="\nint hello(void *ctx) {\n  return *(int *)0xffff888000000000;\n}\n")
     with pytest.raises(VerifierError, match="line 3"):
         attach(b, syscall="execve", fn_name="hello")

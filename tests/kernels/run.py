@@ -33,7 +33,7 @@ REFUSALS = [
     "tests/kernel/test_rejected.py::test_a_rejected_program_is_explained_in_terms_of_its_source",
     "tests/kernel/test_rejected.py::test_a_program_is_accepted_though_textbooks_say_it_is_not",
 ]
-# For a user BCC takes other helpers (bpf._first_compile), and some programs depend on rights: not all of them twice.
+# For a user BCC takes other helpers (loading/compile.py), and some programs depend on rights: not all of them twice.
 A_USERS = [
     f"{REFUSALS[0]}[{name}]"
     for name in (

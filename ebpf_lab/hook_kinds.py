@@ -1,0 +1,228 @@
+"""The kinds of hooks: one table, which attach(), BPF's attach_...() methods, close(), repr() and the views read.
+
+A new kind is one entry in KINDS.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .diagnostics.errors import SetupError
+from .kernel import tracefs, uapi
+from .loading.libbcc import bcc
+
+Arguments = dict[str, Any]  # of one of BCC's methods, by name; its bytes as str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of hook.
+
+    ``method``: what attaches a function, a method of bcc.BPF.
+    ``held``: the program's dict of what is attached, {key: descriptor} or {key: {function or CPU: descriptor}}.
+    ``detach``: detaches what is under a key.
+    ``tell``: the hook as bpftrace writes it, from the method's arguments.
+    ``names``: (the name asked for, the names that the kernel has), to tell the nearest one.
+    ``missing``: the rule of errors for a name that the kernel doesn't have.
+    ``keep``: puts what was attached into ``held`` and returns its key, where BCC itself keeps nothing.
+    """
+
+    method: str
+    held: str
+    detach: Callable[[Any, Any], object]  # (program, key)
+    tell: Callable[[Arguments], str]
+    names: Callable[[Arguments], tuple[str, Iterable[str]]] = lambda arguments: ("", ())
+    missing: str = "no-such-hook"
+    keep: Callable[[Any, Arguments], object] | None = None  # (program, arguments)
+
+
+def kernel_functions(name: str) -> list[str]:
+    """The kernel's functions whose names start with the same three letters."""
+    start = re.escape(name[:3])
+    return re.findall(rf" [tT] ({start}[\w.]*)$", Path("/proc/kallsyms").read_text(), re.M)
+
+
+def tracepoints() -> list[str]:
+    """The kernel's tracepoints, as 'category:event'; none where tracefs can't be read."""
+    with suppress(SetupError):
+        return tracefs.events()
+    return []
+
+
+def raw_tracepoints() -> list[str]:
+    """The raw tracepoints: those of the kernel's events, and the two that all system calls share."""
+    return ["sys_enter", "sys_exit", *(event.partition(":")[2] for event in tracepoints())]
+
+
+def _offset(arguments: Arguments, name: str) -> str:
+    return f"+{arguments[name]}" if arguments.get(name) else ""
+
+
+def _file(arguments: Arguments) -> str:
+    """The file of a uprobe; BCC accepts a library by its name alone, as 'c' (bcc_resolve_symname())."""
+    name = arguments["name"]
+    found = None if "/" in name else bcc.BPF.find_library(os.fsencode(name))
+    return os.fsdecode(found) if found else name
+
+
+def _uprobe(arguments: Arguments) -> str:
+    symbol = arguments["sym"] or f"{arguments['addr'] or 0:#x}"
+    return f"{_file(arguments)}:{symbol}{_offset(arguments, 'sym_off')}"
+
+
+def _symbols(arguments: Arguments) -> tuple[str, Iterable[str]]:
+    with suppress(Exception):  # BCC raises a plain Exception where there is no such file
+        return arguments["sym"], map(
+            os.fsdecode, bcc.BPF.get_user_functions(os.fsencode(_file(arguments)), b".*")
+        )
+    return "", ()
+
+
+# Names as in bpftrace, in the order of linux/perf_event.h: enum perf_hw_id, enum perf_sw_ids.
+_PERF_EVENTS = {
+    uapi.PERF_TYPE_HARDWARE: (
+        "hardware",
+        "cpu-cycles instructions cache-references cache-misses branch-instructions branch-misses "
+        "bus-cycles frontend-stalls backend-stalls ref-cycles",
+    ),
+    uapi.PERF_TYPE_SOFTWARE: (
+        "software",
+        "cpu-clock task-clock page-faults context-switches cpu-migrations minor-faults major-faults "
+        "alignment-faults emulation-faults dummy bpf-output cgroup-switches",
+    ),
+}
+
+
+def _perf_event(arguments: Arguments) -> str:
+    """As profile:hz:49 or software:page-faults:100; perf_event:TYPE:CONFIG where bpftrace has no name for it."""
+    attr = arguments.get("attr")
+    kind, config = (attr.type, attr.config) if attr else (arguments["ev_type"], arguments["ev_config"])
+    frequency, period = arguments.get("sample_freq"), arguments.get("sample_period")
+    if frequency and (kind, config) == (uapi.PERF_TYPE_SOFTWARE, uapi.PERF_COUNT_SW_CPU_CLOCK):
+        return f"profile:hz:{frequency}"
+    source, names = _PERF_EVENTS.get(kind, ("", ""))
+    named = 0 <= config < len(names.split())
+    event = f"{source}:{names.split()[config]}" if named else f"perf_event:{kind}:{config:#x}"
+    return event + (f":hz:{frequency}" if frequency else f":{period}" if period else "")
+
+
+def _devices(arguments: Arguments) -> tuple[str, Iterable[str]]:
+    return arguments["dev"], (name for _, name in socket.if_nameindex())
+
+
+def _keep_xdp(program: Any, arguments: Arguments) -> str:
+    program.xdp_flags[arguments["dev"]] = arguments["flags"]
+    return arguments["dev"]
+
+
+def _keep_socket(program: Any, arguments: Arguments) -> tuple[int, int]:
+    """The key is the descriptor with its socket's number: a program may close the descriptor by itself."""
+    number = arguments["fn"].sock
+    program.sockets[key := (number, os.fstat(number).st_ino)] = number
+    return key
+
+
+def _close_socket(program: Any, key: tuple[int, int]) -> None:
+    if os.fstat(key[0]).st_ino == key[1]:
+        os.close(key[0])
+
+
+KINDS = [
+    Kind(
+        "attach_kprobe",
+        "kprobe_fds",
+        detach=lambda program, key: program.detach_kprobe_event(key),
+        tell=lambda a: f"kprobe:{a['event']}{_offset(a, 'event_off')}",
+        names=lambda a: (a["event"], kernel_functions(a["event"])),
+    ),
+    Kind(
+        "attach_kretprobe",
+        "kprobe_fds",
+        detach=lambda program, key: program.detach_kprobe_event(key),
+        tell=lambda a: f"kretprobe:{a['event']}",
+        names=lambda a: (a["event"], kernel_functions(a["event"])),
+    ),
+    Kind(
+        "attach_uprobe",
+        "uprobe_fds",
+        detach=lambda program, key: program.detach_uprobe_event(key),
+        tell=lambda a: f"uprobe:{_uprobe(a)}",
+        names=_symbols,
+        missing="",
+    ),
+    Kind(
+        "attach_uretprobe",
+        "uprobe_fds",
+        detach=lambda program, key: program.detach_uprobe_event(key),
+        tell=lambda a: f"uretprobe:{_uprobe(a)}",
+        names=_symbols,
+        missing="",
+    ),
+    Kind(
+        "attach_tracepoint",
+        "tracepoint_fds",
+        detach=lambda program, key: program.detach_tracepoint(key),
+        tell=lambda a: f"tracepoint:{a['tp']}",
+        names=lambda a: (a["tp"], tracepoints()),
+    ),
+    Kind(
+        "attach_raw_tracepoint",
+        "raw_tracepoint_fds",
+        detach=lambda program, key: program.detach_raw_tracepoint(key),
+        tell=lambda a: f"rawtracepoint:{a['tp']}",
+        names=lambda a: (a["tp"], raw_tracepoints()),
+    ),
+    Kind(
+        "attach_kfunc",
+        "kfunc_entry_fds",
+        detach=lambda program, key: program.detach_kfunc(key),
+        tell=lambda a: f"fentry:{a['fn_name'].removeprefix('kfunc__')}",
+    ),
+    Kind(
+        "attach_kretfunc",
+        "kfunc_exit_fds",
+        detach=lambda program, key: program.detach_kretfunc(key),
+        tell=lambda a: f"fexit:{a['fn_name'].removeprefix('kretfunc__')}",
+    ),
+    Kind(
+        "attach_lsm",
+        "lsm_fds",
+        detach=lambda program, key: program.detach_lsm(key),
+        tell=lambda a: f"lsm:{a['fn_name'].removeprefix('lsm__')}",
+    ),
+    Kind(
+        "attach_perf_event",
+        "open_perf_events",
+        detach=lambda program, key: program.detach_perf_event(*key),
+        tell=_perf_event,
+    ),
+    Kind(
+        "attach_perf_event_raw",
+        "open_perf_events",
+        detach=lambda program, key: program.detach_perf_event(*key),
+        tell=_perf_event,
+    ),
+    Kind(
+        "attach_xdp",
+        "xdp_flags",
+        detach=lambda program, device: program.remove_xdp(device, program.xdp_flags[device]),
+        tell=lambda a: f"xdp:{a['dev']}",
+        names=_devices,
+        missing="",
+        keep=_keep_xdp,
+    ),
+    Kind(
+        "attach_raw_socket",
+        "sockets",
+        detach=_close_socket,
+        tell=lambda a: f"socket:{a['dev']}",
+        names=_devices,
+        missing="",
+        keep=_keep_socket,
+    ),
+]

@@ -1,0 +1,36 @@
+"""The compile that comes before BCC's own: in the sandbox, and once for each source."""
+
+import os
+
+from ..diagnostics.compiler import death_error, line_info
+from ..kernel import headers
+from . import sandbox
+from .libbcc import bcc
+
+# Without this flag, a call of an undeclared function compiles, and the verifier's log doesn't tell what is wrong.
+CFLAGS = ["-Werror=implicit-function-declaration"]
+
+Rewritten = tuple[str, dict[str, dict[int, int]]]
+_compiled: dict[tuple, Rewritten] = {}
+
+
+def compile_first(source: bytes, cflags: list) -> Rewritten:
+    """The source as BCC rewrites it, and its line_info(); CompileError where it crashes the compiler."""
+    key = source, tuple(map(str, cflags))
+    if key not in _compiled:
+        compiled = compile_sandboxed(*key)
+        if compiled.crashed:
+            raise death_error(compiled.output, source.decode(errors="backslashreplace"), compiled.rewritten)
+        _compiled[key] = compiled.rewritten, line_info(compiled.disassembly, compiled.rewritten)
+    return _compiled[key]
+
+
+def compile_sandboxed(source: bytes, cflags: tuple[str, ...]) -> sandbox.Compiled:
+    """Compile a source in the sandbox, with the headers of this machine.
+
+    The user decides the outcome too: BCC reads /proc/kallsyms as root only (bcc_procutils_each_ksym()), and
+    where it finds no bpf_probe_read_kernel() there, it calls bpf_probe_read().
+    """
+    user = "root" if os.geteuid() == 0 else "a user"
+    made_by = f"BCC {bcc.__version__}, headers {headers.prepare()}, {user}"
+    return sandbox.compile_cached(source, cflags, made_by)

@@ -44,9 +44,6 @@ class BPF(bcc.BPF):
         given.arguments["cflags"] = [*given.arguments.get("cflags", []), *CFLAGS]
         source = source_of(given.arguments)
         self.source, self.warnings = source.decode(errors="backslashreplace"), ""
-        self.at_close: list[
-            Callable
-        ] = []  # what close() calls first: readers and views of this program's events
         self._owned: dict[Hashable, Any] = {}  # what own() made
         self.attachments: dict[tuple, hooks.Attached] = {}  # what hooks.py knows of each attachment
         # What is attached, for the kinds of hooks that BCC has no dict for (hook_kinds.py).
@@ -229,9 +226,6 @@ class BPF(bcc.BPF):
             self.__dict__ = {name: self.__dict__[name] for name in _KEPT} | {"_unloaded_by": by}
 
     def _close_owned(self) -> None:
-        while self.at_close:
-            self.at_close[-1]()
-            self.at_close.pop()
         while self._owned:
             key = next(reversed(self._owned))
             self._owned[key].close()

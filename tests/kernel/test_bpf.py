@@ -182,15 +182,15 @@ def test_a_close_that_was_interrupted_can_be_done_again(hello):
     attach(b, syscall="execve", fn_name="hello")
     known = prog_id(b.funcs[b"hello"].fd)
 
-    def interrupted():
-        b.at_close.pop()
-        raise KeyboardInterrupt
+    class Interrupted:
+        def close(self):
+            b.disown("interrupted")
+            raise KeyboardInterrupt
 
-    b.at_close.append(interrupted)
+    b.own("interrupted", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         b.close()
     assert loaded(known)
-    b.at_close.append(lambda: None)
     b.close()
     assert not loaded(known)
 

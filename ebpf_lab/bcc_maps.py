@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bcc import table as bcc_table
-from bcc.libbcc import lib
-
 from .diagnostics.compiler import event_error
 from .diagnostics.errors import BusyError, MapError
 from .kernel import uapi
+from .loading.libbcc import bcc, lib
+
+bcc_table = bcc.table
 
 _GRACE = 1.0  # seconds that a poll may take beyond its timeout
 

@@ -5,7 +5,7 @@ import ctypes as ct
 import inspect
 import os
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
@@ -44,7 +44,7 @@ class BPF(bcc.BPF):
         given.arguments["cflags"] = [*given.arguments.get("cflags", []), *CFLAGS]
         source = source_of(given.arguments)
         self.source, self.warnings = source.decode(errors="backslashreplace"), ""
-        self._owned: dict[Hashable, Any] = {}  # what own() made
+        self._owned: dict[Any, Any] = {}  # what own() made
         self.attachments: dict[tuple, hooks.Attached] = {}  # what hooks.py knows of each attachment
         # What is attached, for the kinds of hooks that BCC has no dict for (hook_kinds.py).
         self.xdp_flags: dict[str, int] = {}
@@ -168,7 +168,7 @@ class BPF(bcc.BPF):
         """
         return syscalls.functions()["bpf"].removesuffix("bpf").encode()
 
-    def own(self, key: Hashable, make: Callable[[], Owned]) -> Owned:
+    def own(self, key: Any, make: Callable[[], Owned]) -> Owned:
         """What belongs to this program under ``key``; ``make()`` makes it at the first call.
 
         It ends with the program: close() calls its close(), the latest first, before anything is detached.
@@ -178,7 +178,7 @@ class BPF(bcc.BPF):
             self._owned[key] = make()
         return self._owned[key]
 
-    def disown(self, key: Hashable) -> Any:
+    def disown(self, key: Any) -> Any:
         """Let go of what own() made under ``key``, without closing it; returns it, or None."""
         return self.__dict__.get("_owned", {}).pop(key, None)
 

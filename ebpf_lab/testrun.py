@@ -4,11 +4,10 @@ import ctypes as ct
 import errno
 import os
 
-import bcc
-
 from .diagnostics.errors import LabError
 from .kernel import uapi
 from .kernel.syscalls import bpf
+from .loading.libbcc import bcc
 
 _PACKET = 64  # bytes, all zero: what a socket filter is given to look at
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from bcc.libbcc import lib
 
 from ..bpf import BPF
-from ..diagnostics.compiler import line_map
 from ..diagnostics.errors import LabError
+from ..diagnostics.lines import line_map
 from ..diagnostics.names import check_name
 from ..kernel import proginfo
 from . import bytecode, machine

@@ -2,7 +2,8 @@
 
 import os
 
-from ..diagnostics.compiler import death_error, line_info
+from ..diagnostics.compiler import death_error
+from ..diagnostics.lines import line_info
 from ..kernel import headers
 from . import sandbox
 from .libbcc import bcc

@@ -4,8 +4,8 @@ import errno
 import os
 from typing import Any
 
-from ..diagnostics.compiler import verifier_error
 from ..diagnostics.errors import LabError, PrivilegeError
+from ..diagnostics.verifier import verifier_error
 from ..kernel import capabilities, uapi
 from . import stderr, testload
 from .libbcc import bcc, lib
@@ -33,7 +33,8 @@ def load_error(bpf: bcc.BPF, name: bytes, prog_type: int, number: int, log: str)
     if "processed" in log or "\n; " in log or number == errno.ETIMEDOUT:
         rewritten, lines = bpf.rewritten
         known = rewritten, lines.get(function, {}), type_name(prog_type)
-        return verifier_error(function, reason, log, bpf.source, *known)
+        seconds = testload.SECONDS if number == errno.ETIMEDOUT else 0
+        return verifier_error(function, reason, log, bpf.source, *known, seconds=seconds)
     if number == errno.EPERM and (missing := capabilities.missing_to_load(prog_type)):
         return privilege_error(f"load {function}", missing, log)
     return LabError(rule="program-type", function=function, reason=log.strip() or reason, log=log)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab import BPF, VerifierError, bpf
+from ebpf_lab import BPF, VerifierError
 from ebpf_lab.diagnostics.explanations import VERIFIER, accepted
 from ebpf_lab.diagnostics.lines import line_info
 from ebpf_lab.diagnostics.verifier import verifier_error
-from ebpf_lab.kernel import headers
-from ebpf_lab.loading import testload
+from ebpf_lab.loading import compile, load, testload
 
 FOLDER = Path(__file__).with_name("rejected")
 REJECTED = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.c"))}
@@ -30,7 +29,7 @@ ON_6_1 = {
     "or an acquired object, and gets event (a value of a map (8 bytes))",
 }
 # For an ordinary user BCC replaces bpf_probe_read_kernel() by bpf_probe_read(), which has a u64 as length, not a u32.
-# bpf._first_compile() says why.
+# loading/compile.py says why.
 AS_A_USER = {
     "unbounded_length": "length, line 5: bpf_probe_read() gets a length that may be too large: "
     "length is a number from 0 to 4,294,967,295",
@@ -61,7 +60,7 @@ def golden(rule, message):
 
 def compiled(text):
     """The sandboxed compile of a program. The first test here has made it already, as BPF() does."""
-    return bpf._first_compile(text.encode(), tuple(bpf._CFLAGS), headers.prepare())
+    return compile.compile_sandboxed(text.encode(), tuple(compile.CFLAGS))
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +105,7 @@ def test_a_log_of_6_1_is_explained_in_the_same_way(name):
         text,
         apart.rewritten,
         lines,
-        bpf._TYPES[kind],
+        load.type_name(kind),
     )
     assert golden(error.rule, str(error)) == ON_6_1.get(name, result)
 

@@ -6,12 +6,6 @@ from .explanation import Explanation, match
 from .machine import MACHINE
 from .verifier import VERIFIER
 
-__all__ = ["ATTACH", "COMPILER", "MACHINE", "RULES", "VERIFIER", "Explanation", "explained", "match"]
+__all__ = ["ATTACH", "COMPILER", "MACHINE", "RULES", "VERIFIER", "Explanation", "match"]
 
 RULES = {entry.rule: entry for table in (COMPILER, VERIFIER, ATTACH, MACHINE) for entry in table}
-
-
-def explained(table, message, fix=""):
-    """As keyword arguments of a LabError; goes when all errors are raised by rule."""
-    entry, _ = match(table, message)
-    return {"rule": entry.rule if entry else "", "fix": fix}

@@ -1,9 +1,10 @@
-"""./lab in an active environment of another Python than the distribution's, as conda's would be."""
+"""./lab in an active virtual environment: of the same Python in every run; of another one, as conda's would be, with --long."""
 
 import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -30,17 +31,31 @@ def another_python():
         )  # fmt: skip
         if shown.returncode == 0 and shown.stdout.strip() != sys.version:
             return python
-    pytest.skip("there is no Python from 3.11 here but the distribution's")
+    pytest.skip("there is no Python 3.11 or newer here but the distribution's")
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A virtual environment with what environment.yml asks for."""
-    folder = tmp_path_factory.mktemp("environment")
+def of_the_same_python(folder):
+    """It borrows the packages of .venv, but not what .venv's path files add: the lab itself and BCC."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/*/site-packages")
+    (packages / "all.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+
+def of_another_python(folder):
+    """It has what environment.yml asks for."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     subprocess.run([another_python(), "-m", "venv", folder], check=True)
     install = [folder / "bin/python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wanted]
     subprocess.run(install, check=True)
+
+
+@pytest.fixture(
+    scope="module", params=[of_the_same_python, pytest.param(of_another_python, marks=pytest.mark.long)]
+)
+def environment(request, tmp_path_factory):
+    """A virtual environment with everything that the lab needs."""
+    folder = tmp_path_factory.mktemp("environment")
+    request.param(folder)
     return folder
 
 
@@ -65,7 +80,7 @@ def nothing_is_changed_in_it(environment):
     assert files() == before
 
 
-def test_an_environment_with_all_that_is_needed_is_used(clone, environment):
+def test_an_environment_with_everything_that_is_needed_is_used(clone, environment):
     done = lab(clone, environment, "setup")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Python: the active environment {environment}" in done.stdout
@@ -75,7 +90,7 @@ def test_an_environment_with_all_that_is_needed_is_used(clone, environment):
 def test_chapter_one_passes_there(clone, environment):
     assert lab(clone, environment, "setup").returncode == 0
     env = os.environ | {"JUPYTER_PATH": str(clone / ".venv/share/jupyter")}
-    command = [environment / "bin/jupyter", "nbconvert", "--to", "notebook", "--stdout", "--execute"]
+    command = [environment / "bin/python", "-m", "nbconvert", "--to", "notebook", "--stdout", "--execute"]
     done = subprocess.run(
         [*command, clone / "notebooks/01_hello.ipynb"], capture_output=True, text=True, check=False, env=env
     )
@@ -83,12 +98,12 @@ def test_chapter_one_passes_there(clone, environment):
     assert re.search(r"\d+ lines recorded, 0 lost", done.stdout)
 
 
-def test_doctor_looks_at_it_too(clone, environment):
+def test_doctor_checks_the_active_environment(clone, environment):
     assert lab(clone, environment, "setup").returncode == 0
     done = lab(clone, environment, "doctor")
     version = [environment / "bin/python", "-c", "import platform; print(platform.python_version())"]
     assert subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip() in done.stdout
-    assert "SyntaxWarning" not in done.stderr  # BCC's, for a newer Python
+    assert "SyntaxWarning" not in done.stderr  # BCC's, with a newer Python
     assert done.returncode == 0, done.stdout
 
 

@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # What the Vagrantfile runs in its virtual machine, as root, at every `vagrant up`; $1 is the port on the host.
-# ./lab setup does the work, as on any machine. Like its steps, each one here does only what is missing.
+# ./lab setup does the work, as on any machine. Each step here does only what is missing, as the steps of ./lab do.
 set -eEuo pipefail
 die() { # what failed, what to do
   printf '\nprovision: stopped: %s\nFix: %s\n' "$1" "$2" >&2
   exit 1
 }
-trap 'die "line $LINENO: $BASH_COMMAND" "see the words above, then: vagrant provision"' ERR
+trap 'die "line $LINENO: $BASH_COMMAND" "see the output above, then: vagrant provision"' ERR
 cd /vagrant
 token=/home/vagrant/.ebpf-lab-token
 
 sudo -u vagrant test -w . || die "the folder on the host belongs to uid $(stat -c %u .), and vagrant (uid $(id -u vagrant)) can't write to it" \
-  "on the host, in this folder: chmod -R o+rwX . ; or a folder of that uid's"
+  "on the host, in this folder: chmod -R o+rwX . ; or use a folder of that uid"
 
 # `vagrant ssh` starts in the project's folder.
-# shellcheck disable=SC2016 # the login shell is to expand it
+# shellcheck disable=SC2016 # The login shell expands it.
 echo '[ "$PWD" != /home/vagrant ] || cd /vagrant' >/etc/profile.d/ebpf-lab.sh
 
-# .venv lies on the machine's own disk: a synced folder may have neither links nor file capabilities, and there it would
-# be mixed with the host's. Not in fstab: Vagrant mounts /vagrant only when it has logged in.
+# .venv is on the machine's own disk: a synced folder may support neither links nor file capabilities, and the host's
+# .venv would be in the same place. The mount is not in fstab, because Vagrant mounts /vagrant only after it has logged in.
 install -d -o vagrant -g vagrant /var/lib/ebpf-lab/venv
 if ! mountpoint -q .venv; then
   sudo -u vagrant mkdir -p .venv
@@ -27,9 +27,9 @@ fi
 
 sudo -Hu vagrant ./lab setup
 [[ -e /sys/kernel/kheaders.tar.xz || -e /lib/modules/$(uname -r)/build/include/generated/autoconf.h ]] ||
-  die "no package here has the headers of this kernel, $(uname -r)" "choose a newer version of the box: LAB_BOX_VERSION, then vagrant destroy and up"
+  die "no package here brings the headers of this kernel, $(uname -r)" "choose a newer version of the box: LAB_BOX_VERSION, then vagrant destroy and up"
 
-# A newer kernel would come without its headers. The packages' names differ between Debian and Ubuntu.
+# A newer kernel would be installed without its headers. Debian and Ubuntu name the packages differently.
 mapfile -t kernel < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-*' |
   sed -nE 's/^installed (linux-(image|headers|generic|virtual).*)/\1/p')
 apt-mark hold "${kernel[@]}" >/dev/null
@@ -51,8 +51,8 @@ print(f"{hook} saw all of {len(procs.pids)} processes")
 PYTHON
 sudo -Hu vagrant ./lab doctor
 
-# The server listens on the machine's address, for that is where forwarded ports come in. Vagrant forwards from the host's
-# 127.0.0.1 alone. With libvirt, whoever else is on the host reaches this address too, and needs the token that is made here.
+# The server listens on the machine's address, because forwarded ports arrive there. Vagrant forwards from the host's
+# 127.0.0.1 only. With libvirt, other users of the host reach this address too; they lack the token that is made here.
 if [[ ! -s $token ]]; then
   install -o vagrant -m 0600 /dev/null "$token"
   od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$token"

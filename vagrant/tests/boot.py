@@ -1,9 +1,9 @@
-"""The Vagrantfile, really booted: ``./lab test --vagrant`` runs this, as root; tens of minutes in software emulation.
+"""Boot the Vagrantfile's machine: ``./lab test --vagrant`` runs this as root; it takes tens of minutes in software emulation.
 
-A box is made of the distribution's packages (make_box.sh), then the machine is brought up with libvirt, used as a learner
-would, halted, brought up again, provisioned again and destroyed. All that runs on a copy of the project, in name spaces of
-its own (mounts, processes, network): libvirt's settings, bridges, packet filters and daemons are seen by nothing else on
-this computer, and end with this program, however it ends.
+make_box.sh builds a box from the distribution's packages. Then libvirt brings the machine up; it is used as a learner would
+use it, halted, brought up again, provisioned again and destroyed. All this runs on a copy of the project, in its own
+namespaces (mounts, processes, network): nothing else on this computer sees libvirt's settings, bridges, packet filters and
+daemons, and they end with this program, however it ends.
 """
 
 import json
@@ -28,9 +28,9 @@ BOX, WHEELS = ARTEFACTS / "box", ARTEFACTS / "wheels"
 PORT = 8899
 START = time.monotonic()
 
-# What differs from a learner's machine, in the private ~/.vagrant.d: no KVM (that /dev/kvm is there doesn't mean that it
-# works), a kernel beside the box, and patience. numpy needs x86-64-v2, so a Nehalem at least. pip takes wheels that were
-# downloaded on this computer; emulated, it had fetched a quarter of them after ten minutes.
+# What differs from a learner's machine, in the private ~/.vagrant.d: no KVM (/dev/kvm may exist and not work), a kernel
+# beside the box, and longer timeouts. numpy needs x86-64-v2, so a Nehalem or newer. pip installs wheels that were
+# downloaded on this computer; in emulation it had downloaded a quarter of them after ten minutes.
 SETTINGS = """
 Vagrant.configure("2") do |config|
   config.vm.boot_timeout = 1200
@@ -67,11 +67,11 @@ def until(condition, seconds=60):
     return value
 
 
-# --- name spaces and daemons -----------------------------------------------------------------------
+# --- namespaces and daemons -----------------------------------------------------------------------
 
 
 def outside():
-    """Run ``processes`` with mounts and processes of its own, and see that the computer is as it was."""
+    """Run ``processes`` in its own namespaces of mounts and processes, and check that nothing stays on this computer."""
     for killed in ARTEFACTS.glob("run-*"):
         shutil.rmtree(killed)
     say("Downloading what pip in the machine will ask for")
@@ -80,7 +80,7 @@ def outside():
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     to_the_end = ["setpriv", "--pdeathsig", "KILL", *unshare]
     done = subprocess.run([*to_the_end, sys.executable, __file__, "processes"], check=False)
-    if user := os.environ.get("SUDO_UID"):  # who started it may want to delete them
+    if user := os.environ.get("SUDO_UID"):  # The user who started it may want to delete them.
         run("chown", "-R", user, ARTEFACTS)
     left = traces() - before
     assert not left, f"left behind: {left}"
@@ -97,21 +97,21 @@ def traces():
 
 
 def processes():
-    """Run ``network`` with a network of its own, which slirp4netns joins to the outside."""
+    """Run ``network`` in its own network namespace, which slirp4netns connects to the outside."""
     holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
     ours = os.readlink("/proc/self/ns/net")
     until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != ours)
     subprocess.Popen(["slirp4netns", "--configure", "--disable-host-loopback", str(holder.pid), "tap0"])
     nsenter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", sys.executable, __file__, "network"]
     inside = subprocess.Popen(nsenter)
-    while True:  # as process 1 it has all orphans: a QEMU that nobody reaps looks alive to libvirt
+    while True:  # Process 1 must reap all orphans: to libvirt, a QEMU that is a zombie is alive.
         pid, status = os.wait()
         if pid == inside.pid:
             sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def daemons(run_folder):
-    """libvirt as it stands after its installation, but for a QEMU that is root and asks for no control groups."""
+    """Start libvirt with its default settings, except that QEMU runs as root and without control groups."""
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     for folder in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run"):
         private = run_folder / folder.strip("/").replace("/", "-")
@@ -144,7 +144,7 @@ class Lab:
         request = urllib.request.Request(f"{self.base}/api/{path}", headers=headers, **more)
         return json.loads(urllib.request.urlopen(request, timeout=120).read() or "null")
 
-    def refuses_without_token(self):
+    def requires_the_token(self):
         try:
             urllib.request.urlopen(f"{self.base}/api/contents", timeout=120)
         except urllib.error.HTTPError as e:
@@ -152,7 +152,7 @@ class Lab:
         return False
 
     def run_notebook(self, path):
-        """Run all its cells as JupyterLab does; the text of all outputs. An error that no tag announces is raised."""
+        """Run all cells as JupyterLab does; returns the text of all outputs, and raises errors of cells without raises-exception."""
         cells = self.get(f"contents/{path}")["content"]["cells"]
         body = {"path": path, "type": "notebook", "name": path, "kernel": {"name": "python3"}}
         session = self.get("sessions", data=json.dumps(body).encode(), method="POST")
@@ -175,7 +175,7 @@ class Lab:
 
 
 def execute(channels, code):
-    """One cell through the kernel's channels: its outputs, when it has ended."""
+    """Run one cell through the kernel's channels; returns its outputs once it has ended."""
     number = uuid.uuid4().hex
     header = {
         "msg_id": number,
@@ -207,18 +207,18 @@ def execute(channels, code):
 
 
 def listening():
-    """Where somebody listens on the lab's port."""
+    """The addresses on which the lab's port is open."""
     lines = subprocess.run(
         ["ss", "-Hltn", f"sport = :{PORT}"], capture_output=True, text=True, check=True
     ).stdout
     return {line.split()[3] for line in lines.splitlines()}
 
 
-# --- what is tried -----------------------------------------------------------------------------------
+# --- the test ---------------------------------------------------------------------------------------
 
 
 def copy_of_the_project(folder):
-    """As in the home of somebody with uid 1000, and set up there too."""
+    """Copy the project as a user with uid 1000 would have it, with a .venv of that user."""
     listed = run(
         "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
     )
@@ -231,7 +231,7 @@ def copy_of_the_project(folder):
 
 
 def wheels():
-    """For the box's Python, which is this distribution's own."""
+    """Download what pip in the machine asks for; its Python is this distribution's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
@@ -281,7 +281,7 @@ def network():
             vagrant("box", "add", "--name", "ebpf-lab", str(BOX / "lab.box"))
             lab = Lab(vagrant("up"))
             assert listening() == {f"127.0.0.1:{PORT}"}
-            assert lab.refuses_without_token()
+            assert lab.requires_the_token()
             assert "vagrant 600" in vagrant("ssh", "-c", "stat -c '%U %a' ~/.ebpf-lab-token")
             say("Only this computer reaches the lab, and only with the token")
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Builds a Vagrant box for libvirt out of this machine's own distribution (Debian), as root; $1 is the folder it goes to.
-# The kernel and its initrd lie beside the box, for QEMU to start by itself: so the disk is a plain file system, and there
-# is no boot loader, loop device or mount that an interrupted run could leave behind.
+# Builds a Vagrant box for libvirt from packages of this machine's distribution (Debian), as root; $1 is the output folder.
+# QEMU boots the kernel and the initrd that are written beside the box, so the disk is a plain file system: no boot loader,
+# loop device or mount is needed, and an interrupted run leaves none behind.
 set -euo pipefail
 folder=$1 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 # shellcheck source=/dev/null
 . /etc/os-release
-[[ $ID == debian ]] || { echo "make_box.sh: the box is made of Debian's packages, with Debian's own sources" >&2 && exit 1; }
+[[ $ID == debian ]] || { echo "make_box.sh: the box needs Debian's packages and package sources" >&2 && exit 1; }
 
-# The machine's own way to the distribution's mirrors is the guest's too: sources, proxies, certificates.
+# The guest uses this machine's package sources, proxies and certificates.
 sources=()
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources}; do
   if [[ -f $file ]]; then sources+=("$file"); fi
@@ -24,7 +24,7 @@ if [[ -d /usr/local/share/ca-certificates ]]; then
   chroot "$root" update-ca-certificates >/dev/null
 fi
 
-# What Vagrant expects of a box: a user vagrant with its well-known key, which `vagrant up` replaces, and sudo.
+# Vagrant expects a user vagrant with a well-known key, which `vagrant up` replaces, and sudo.
 chroot "$root" useradd --create-home --shell /bin/bash vagrant
 install -d -m 0700 "$root/home/vagrant/.ssh"
 install -m 0600 "$(dpkg -L vagrant | grep 'keys/vagrant\.pub$' | head -n 1)" "$root/home/vagrant/.ssh/authorized_keys"
@@ -33,7 +33,7 @@ echo 'vagrant ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/vagrant"
 echo 'UseDNS no' >>"$root/etc/ssh/sshd_config"
 echo '/dev/vda / ext4 defaults,noatime 0 1' >"$root/etc/fstab"
 printf 'auto lo eth0\niface lo inet loopback\niface eth0 inet dhcp\n' >"$root/etc/network/interfaces"
-rm -f "$root/etc/resolv.conf" # the host's; DHCP brings the guest's
+rm -f "$root/etc/resolv.conf" # It is the host's; DHCP sets the guest's.
 
 mkdir -p "$folder"
 cp -L "$root/vmlinuz" "$folder/vmlinuz"
@@ -43,4 +43,4 @@ mkfs.ext4 -q -d "$root" "$work/disk.raw"
 qemu-img convert -O qcow2 "$work/disk.raw" "$work/box.img"
 echo '{"provider": "libvirt", "format": "qcow2", "virtual_size": 8}' >"$work/metadata.json"
 tar -C "$work" -cf "$work/lab.box" metadata.json box.img
-mv "$work/lab.box" "$folder/lab.box" # last: whoever finds it finds all of it
+mv "$work/lab.box" "$folder/lab.box" # Last, so that the box is complete if it exists.

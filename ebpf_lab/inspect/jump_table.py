@@ -95,10 +95,8 @@ def _counts(program: BPF) -> dict[int, int] | None:
         numbers = frame[frame.columns[-1]]
         if frame.columns[-1] in ("value", "total") and numbers.dtype.kind in "iu":
             return dict(enumerate(numbers.tolist()))
-    raise MapError(
-        "The map named jumps counts jumps, so it must be an array with a number for each slot.",
-        fix="BPF_ARRAY(jumps, u64, slots + 1), or another name for the map",
-    )
+    declaration = "BPF_ARRAY(jumps, u64, slots + 1)"
+    raise MapError(rule="map-of-counts", name="jumps", counted="jumps", declaration=declaration)
 
 
 def _dispatchers(program: BPF, table: bcc_table.ProgArray) -> list[str]:

@@ -75,10 +75,7 @@ def look(bpf: BPF, name: str) -> Insight:
         raise TypeError(f"explain() takes the name of a function, a str, not {type(name).__name__}")
     check_name(name, bpf.functions)
     if name.encode() not in bpf.funcs:
-        raise LabError(
-            f"{name} is compiled, but not loaded yet, so the kernel has nothing of it to show.",
-            fix=f"attach it first, or load it: b.load_func({name!r}, BPF.KPROBE)",
-        )
+        raise LabError(rule="not-loaded", function=name)
     fd = bpf.funcs[name.encode()].fd
     program = proginfo.Program(fd)
     maps, symbols = _maps(bpf), machine.kernel_symbols()

@@ -34,6 +34,8 @@ EXAMPLE = {  # what fills the braces on this page; in an error it is the program
     "macro": "BPF_ARENA",
     "near": "counter_table",
     "seconds": "10",
+    "function": "hello",
+    "declaration": "BPF_ARRAY(jumps, u64, slots + 1)",
 }
 
 

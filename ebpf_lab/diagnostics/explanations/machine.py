@@ -35,4 +35,18 @@ MACHINE = [
         fixes=("use one of the names above.",),
         example="The program has no function named 'helo'; it has: hello.",
     ),
+    Explanation(
+        "not-loaded",
+        meaning="{function} is compiled, but not loaded yet, so the kernel has nothing of it to show.",
+        why="BPF(text=...) compiles. The kernel gets a function when it is attached, or loaded by itself.",
+        fixes=("attach it first, or load it: b.load_func({function!r}, BPF.KPROBE).",),
+        example="hello is compiled, but not loaded yet, so the kernel has nothing of it to show.",
+    ),
+    Explanation(
+        "map-of-counts",
+        meaning="The map named {name} counts {counted}, so it must be an array of numbers.",
+        why="the kernel does not count them. The program can, in a map of this name, which the lab reads.",
+        fixes=("declare it so: {declaration}.", "give this map another name."),
+        example="The map named jumps counts jumps, so it must be an array of numbers.",
+    ),
 ]  # fmt: skip

@@ -41,15 +41,15 @@ function render({ model, el }) {
   };
   const text = pane("source", "Your program"), code = pane("code", "What the verifier followed");
   const lines = source.map((line, n) => row(n + 1, line));
-  const rows = steps.map(([instruction, words], n) => {
-    const made = row(instruction, words);
+  const rows = steps.map(([instruction, disassembly], n) => {
+    const made = row(instruction, disassembly);
     made.onclick = () => go(n);
     return made;
   });
   text.append(...lines);
   code.append(...rows);
-  rows[last].classList.add("refused");
-  lines[steps[last][2] - 1]?.classList.add("refused");
+  rows[last].classList.add("rejected");
+  lines[steps[last][2] - 1]?.classList.add("rejected");
   const panes = element("div", "panes");
   panes.append(text, code);
 
@@ -82,7 +82,7 @@ function render({ model, el }) {
       made.append(Object.assign(element("th", "", name), { scope: "row" }), element("td", "", value));
       return made;
     });
-    table.replaceChildren(element("caption", "", at === last ? "Known before it was refused:" : "Known after this step (new in bold):"), ...cells);
+    table.replaceChildren(element("caption", "", at === last ? "State before the rejected instruction:" : "State after this step (new in bold):"), ...cells);
   };
   fold.ontoggle = () => go(at);
   fold.onkeydown = event => {

@@ -1,4 +1,4 @@
-"""A refused program in a real browser: the error, and its log a click away."""
+"""A rejected program in a real browser: the error, and its log a click away."""
 
 import re
 

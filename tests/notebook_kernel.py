@@ -1,5 +1,6 @@
-"""A notebook's kernel as tests use it, and what Linux holds of it."""
+"""A notebook's kernel as tests use it, and what Linux has of it."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -38,13 +39,18 @@ class Kernel:
 
     def __init__(self, seconds=120):
         self.seconds = seconds  # that a cell may take
+        self.made = set()  # what it had in Linux after any of its cells
         self.manager, self.client = start_new_kernel(kernel_name="python3", cwd=NOTEBOOKS[0].parent)
-        self.pid = self.manager.provisioner.pid
+
+    @property
+    def pid(self):
+        return self.manager.provisioner.pid
 
     def run(self, code):
         """Run ``code`` -> what it printed; an error is raised as AssertionError."""
         printed = []
         self.client.execute_interactive(code, timeout=self.seconds, output_hook=printed.append)
+        self.made |= objects_of(self.pid) | paths_of(self.pid)
         errors = [m["content"] for m in printed if m["msg_type"] == "error"]
         assert not errors, "\n".join(errors[0]["traceback"])
         return "".join(m["content"]["text"] for m in printed if m["msg_type"] == "stream")
@@ -62,32 +68,39 @@ class Kernel:
         self.client.execute(code)
         while sign not in str(self.client.get_iopub_msg(timeout=120)["content"].get("text", "")):
             pass
+        self.made |= objects_of(self.pid) | paths_of(self.pid)
+
+    def remains(self):
+        """What Linux still has of all that this kernel, also before a restart, had after any of its cells."""
+        return still_there(self.made)
 
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 
 
-def in_linux():
-    """Programs and maps that the kernel has, by bpftool, and the lab's trace instances and pins."""
-    kinds = {}
+def objects_of(pid):
+    """The BPF objects that a process has open, as ("prog", id) and ("map", id)."""
+    opened = set()
+    for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # The process closed it meanwhile.
+            opened |= set(re.findall(r"^(prog|map)_id:\s*(\d+)", file.read_text(), re.M))
+    return opened
+
+
+def paths_of(pid):
+    """The trace instances and pins of a process, which Linux keeps when the process is killed."""
+    folders = Path("/sys/kernel/tracing/instances"), Path("/sys/fs/bpf")
+    return {path for folder in folders for path in folder.glob(f"ebpf_lab-{pid}-*")}
+
+
+def still_there(objects):
+    """Those of ``objects`` that Linux still has."""
+    there = {thing for thing in objects if isinstance(thing, Path) and thing.exists()}
     for kind in ("prog", "map"):
         shown = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=True).stdout
-        kinds[kind] = {entry["id"] for entry in json.loads(shown)}
-    kinds["instances"] = set(Path("/sys/kernel/tracing/instances").glob("ebpf_lab-*"))
-    kinds["pins"] = set(Path("/sys/fs/bpf").glob("ebpf_lab-*"))
-    return kinds
-
-
-def nothing_new_since(before, *kinds):
-    now = in_linux()
-    return all(now[kind] <= before[kind] for kind in kinds or before)
-
-
-def programs_of(pid):
-    """The ids of the programs that a process holds."""
-    files = Path(f"/proc/{pid}/fdinfo").iterdir()
-    return {int(id_) for file in files for id_ in re.findall(r"^prog_id:\s*(\d+)", file.read_text(), re.M)}
+        there |= objects & {(kind, str(entry["id"])) for entry in json.loads(shown)}
+    return there
 
 
 def code_of(path):

@@ -19,7 +19,14 @@ def opened(browser, tmp_path_factory):
         yield partial(jupyterlab_page.opened, browser, url, token)
 
 
-@pytest.fixture
-def lab(opened):
+@pytest.fixture(scope="session")
+def tab(opened):
+    """One tab for all tests that leave it as it was: JupyterLab is loaded once."""
     with opened() as lab:
         yield lab
+
+
+@pytest.fixture
+def lab(tab):
+    yield tab
+    tab.end_kernels()

@@ -134,10 +134,12 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
         until(lambda: "written while the disk was full" in (disk / "full.ipynb").read_text())
         nbformat.validate(nbformat.read(disk / "full.ipynb", nbformat.NO_CONVERT))
     finally:
+        lab.new_tab()  # JupyterLab would go on saving to the disk that is gone.
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_million_events_a_second_leave_the_page_usable_and_the_memory_bounded(lab):
+@pytest.mark.parametrize("millions", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_a_million_events_a_second_leave_the_page_usable_and_the_memory_bounded(lab, millions):
     memory = "print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize() >> 20)"
     until_fired = "while fired < {} * 1_000_000: time.sleep(0.1)\n" + memory
     accounted = "view.shown['total'] + view.shown['lost']"
@@ -146,7 +148,7 @@ def test_a_million_events_a_second_leave_the_page_usable_and_the_memory_bounded(
         FAST,
         "thread = threading.Thread(target=work)\nthread.start()",
         until_fired.format(2),
-        until_fired.format(20),
+        until_fired.format(millions),
         "enough.set()\nthread.join()",
         f"while {accounted} < fired: time.sleep(0.1)\nprint({accounted} - fired)",
     )
@@ -162,7 +164,7 @@ def test_a_million_events_a_second_leave_the_page_usable_and_the_memory_bounded(
     expect(view.locator("tbody tr")).to_have_count(0)
     view.get_by_label("Filter").fill("")
     expect(view.locator("tbody tr").first).to_be_visible()
-    late = int(printed(lab, "fired < 20 "))
+    late = int(printed(lab, f"fired < {millions} "))
     assert late < early + 50, f"{early} MiB, then {late} MiB"
     lab.run_cell("enough.set()")
     assert printed(lab, "while view.shown") == "0"

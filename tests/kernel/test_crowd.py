@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 from helpers import until
-from notebook_kernel import NOTEBOOKS, Kernel, code_of, in_linux, nothing_new_since
+from notebook_kernel import NOTEBOOKS, Kernel, code_of
 
 EACH = 5  # kernels a chapter
 
@@ -21,7 +21,7 @@ def nothing_left_behind():
 @pytest.mark.timeout(3600)
 def test_twenty_notebooks_at_once_all_finish_each_with_its_own_events(capsys):
     """The chapters assert it themselves: exact counts of their own users' calls, their own programs' events."""
-    before, paths = in_linux(), NOTEBOOKS * EACH
+    paths = NOTEBOOKS * EACH
     together = Barrier(len(paths), timeout=600)
 
     def work(path):
@@ -38,6 +38,7 @@ def test_twenty_notebooks_at_once_all_finish_each_with_its_own_events(capsys):
             )
         finally:
             kernel.stop()
+            until(lambda: not kernel.remains())
 
     with ThreadPoolExecutor(len(paths)) as pool:
         peaks = list(pool.map(work, paths))
@@ -45,4 +46,3 @@ def test_twenty_notebooks_at_once_all_finish_each_with_its_own_events(capsys):
         for stem in sorted({stem for stem, _ in peaks}):
             most = max(peak for name, peak in peaks if name == stem)
             print(f"\n{stem}: {EACH} kernels, each {most / 1024:.0f} MiB at most", end="")
-    until(lambda: nothing_new_since(before))

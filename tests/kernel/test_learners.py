@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import answers, server_of, until
 from jupyter_client import BlockingKernelClient
-from notebook_kernel import LOAD, NOTEBOOKS, code_of, in_linux, nothing_new_since, programs_of, settled
+from notebook_kernel import LOAD, NOTEBOOKS, code_of, objects_of, paths_of, settled, still_there
 
 from ebpf_lab import run
 
@@ -40,7 +40,7 @@ def run_all(kernel, path):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_hundred_cells_in_any_order_leave_nothing_and_the_next_run_all_works(path, kernel):
-    before, cells, dice = in_linux(), code_of(path), random.Random(path.stem)
+    cells, dice = code_of(path), random.Random(path.stem)
     run_all(kernel, path)
     at_first = until(lambda: settled(kernel))
     for _ in range(100):
@@ -50,7 +50,7 @@ def test_a_hundred_cells_in_any_order_leave_nothing_and_the_next_run_all_works(p
     descriptors, threads = until(lambda: settled(kernel))
     assert descriptors <= at_first[0] and threads <= at_first[1]
     kernel.stop()
-    until(lambda: nothing_new_since(before))
+    until(lambda: not kernel.remains())
 
 
 def compiles_apart(kernel):
@@ -97,22 +97,21 @@ while pid not in [row[3] for row in view.shown['rows']]:
     ids=lambda path: path.stem,
 )
 def test_a_restart_in_the_middle_leaves_nothing_and_the_next_run_all_works(path, kernel):
-    before, cells = in_linux(), code_of(path)
+    cells = code_of(path)
     middle = next((n for n, cell in enumerate(cells) if "PIN" in cell.source), len(cells) // 2)
     for cell in cells[: middle + 3]:  # in chapter 2 a map is pinned then
         kernel.run_cell(cell)
-    programs = programs_of(kernel.pid)
+    programs = {(kind, id_) for kind, id_ in objects_of(kernel.pid) if kind == "prog"}
     assert programs
     kernel.manager.restart_kernel()
     kernel.client.wait_for_ready(timeout=60)
-    until(lambda: not programs & in_linux()["prog"])
+    until(lambda: not still_there(programs))  # A pinned map stays until the next load.
     run_all(kernel, path)
     kernel.stop()
-    until(lambda: nothing_new_since(before))
+    until(lambda: not kernel.remains())
 
 
 def test_kill_9_of_the_server_ends_its_kernels_and_the_next_load_sweeps(tmp_path, kernel):
-    before = in_linux()
     env = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path)}
     with open(tmp_path / "log", "wb") as log:
         server = subprocess.Popen(
@@ -133,15 +132,18 @@ def test_kill_9_of_the_server_ends_its_kernels_and_the_next_load_sweeps(tmp_path
             found := re.search(r"pid (\d+)", str(client.get_iopub_msg(timeout=60)["content"].get("text")))
         ):
             pass
+        objects, paths = objects_of(found[1]), paths_of(found[1])
+        assert objects and paths
     finally:
         server.kill()
         server.wait()
         client.stop_channels()
     until(lambda: not Path(f"/proc/{found[1]}").exists())
-    until(lambda: nothing_new_since(before, "prog", "map"))
-    assert Path(f"/sys/kernel/tracing/instances/ebpf_lab-{found[1]}-0").exists()
-    kernel.run(LOAD + LINES + "b.close()")
-    until(lambda: nothing_new_since(before))
+    until(lambda: not still_there(objects))
+    kernel.run(LOAD + LINES)
+    assert not still_there(paths)
+    kernel.run("b.close()")
+    until(lambda: not kernel.remains())
 
 
 STALL = f"""

@@ -13,7 +13,7 @@ def test_what_dead_processes_left_is_swept_and_that_of_living_ones_stays():
     dead.mkdir()
     living = tracefs.make_instance()
     try:
-        assert {dead.name, pinned.name} <= set(leftovers.sweep())
+        leftovers.sweep()  # Another test's load may have swept before.
         assert living.exists() and not dead.exists() and not pinned.exists()
     finally:
         living.rmdir()

@@ -95,7 +95,9 @@ def mutated(text, chance):
     return text
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize(
+    "batch", [0, 1, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(2, BATCHES))]
+)
 def test_a_program_with_random_mistakes_loads_or_raises_an_error_of_this_package(batch):
     chance, before, outcomes = random.Random(f"mistakes {batch}"), (held(), children()), []
     for _ in range(A_BATCH):

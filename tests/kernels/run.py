@@ -52,7 +52,7 @@ ORDINARY = [
 VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
 # What no kernel without kprobes can show. Emulation is slow: the rest runs with --long.
-GUESTS = [("root", [*HOOKS, *CHAPTERS[:1]]), (USER, [*HOOKS, *CHAPTERS[:1]])]
+GUESTS = [(user, [*HOOKS, *CHAPTERS[:1]]) for user in ("root", USER)]
 LONG = [
     ("root", CHAPTERS[1:]),
     (USER, CHAPTERS[1:]),

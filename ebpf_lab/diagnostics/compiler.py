@@ -14,7 +14,10 @@ from .lines import function_line, line_at, line_map, marked, number_of, place, s
 
 _CLANG = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+): (?P<kind>\w+(?: error)?): (?P<text>.*)$")
 _MAIN = "main.c"  # BCC's name for the program's source
-_MAPS = (r"\bBPF_\w+\(\s*(\w+)", r'\bBPF_\w+\("\w+",(?:[^,]+,){2}\s*(\w+)')
+_MAPS = (  # declarations of maps; the group is the name
+    r"\bBPF_\w+\(\s*(\w+)",
+    r'\bBPF_\w+\("\w+",(?:[^,]+,){2}\s*(\w+)',
+)
 _MACRO = r"\s*((?:BPF|TRACEPOINT|RAW_TRACEPOINT|KFUNC|KRETFUNC|LSM|MODULE|USDT|XDP)_?\w*)\s*\("
 
 
@@ -91,7 +94,7 @@ def _facts(message: str, source: str, line: int) -> dict[str, object]:
     if meant := re.search(r"did you mean '(\w+)'", message):
         facts["near"] = meant[1]
     elif name := re.search(r"undeclared identifier '(\w+)'", message):
-        maps = {found[1]: number_of(found) for macro in _MAPS for found in re.finditer(macro, source)}
+        maps = {found[1]: number_of(found) for form in _MAPS for found in re.finditer(form, source)}
         facts["declared_below"] = maps.get(name[1], 0) > line
         facts["near"] = next(iter(get_close_matches(name[1], maps, 1)), "")
     return facts
@@ -102,9 +105,8 @@ def death_error(output: str, source: str, rewritten: str) -> CompileError:
     if error := _late_error(output, source, rewritten):
         return error
     if any(d.in_source and "error" in d.kind for d in _diagnostics(output)):
-        return compile_error(
-            output, source, rewritten
-        )  # Clang 14 can crash on a mistake that it has reported.
+        # Clang 14 can crash on a mistake that it has reported.
+        return compile_error(output, source, rewritten)
     if re.search(r"^\S*error: ", output, re.M):
         return _error(_tail(output), output, source)
     return CompileError(f"The program crashes the compiler.\n{_tail(output)}", log=output)
@@ -146,9 +148,7 @@ def _error(
     """``explained`` is the part of the output that the table of explanations is searched for; by default all of it."""
     entry, facts = match(COMPILER, explained or output, **facts)
     parts = [
-        f"The program does not compile: {place(line, column)}{message}"
-        if message
-        else "The program does not compile.",
+        f"The program does not compile: {place(line, column)}{message or 'the compiler gives no reason'}",
         marked(source, line, column),
         more,
         f"Meaning: {entry.meaning.format_map(facts)}" if entry else "",

@@ -72,7 +72,7 @@ def polled(bpf: Any, poll: Callable[[], None], timeout: float = float("inf")) ->
         raise errors[0]
 
 
-class RingBuf(bcc_table.RingBuf):
+class RingBuf(bcc.table.RingBuf):
     """BCC's RingBuf, with one reader."""
 
     def event(self, data: int) -> ct.Structure:
@@ -86,7 +86,7 @@ class RingBuf(bcc_table.RingBuf):
         super().open_ring_buffer(callbacks.guarded(callback), ctx)
 
 
-class PerfEventArray(bcc_table.PerfEventArray):
+class PerfEventArray(bcc.table.PerfEventArray):
     """BCC's PerfEventArray, with one reader."""
 
     event = RingBuf.event
@@ -113,7 +113,7 @@ class PerfEventArray(bcc_table.PerfEventArray):
         )
 
 
-class ProgArray(bcc_table.ProgArray):
+class ProgArray(bcc.table.ProgArray):
     """BCC's ProgArray; what can't be stored, deleted or read is a MapError that says why."""
 
     changes = 0  # how often a slot was filled or emptied through this object

@@ -12,17 +12,17 @@ from .loading.libbcc import bcc
 _PACKET = 64  # bytes, all zero: what a socket filter is given to look at
 
 
-def loaded(b, fn_name):
+def loaded(b: bcc.BPF, fn_name: str) -> bcc.BPF.Function:
     """The function ``fn_name``, loaded as a socket filter unless it is loaded already; raises VerifierError."""
     return b.funcs.get(fn_name.encode()) or b.load_func(fn_name, bcc.BPF.SOCKET_FILTER)
 
 
-def fire(b, fn_name, times=1, cpu=None):
-    """Run the function ``fn_name`` of the program ``b`` so many times, with BPF_PROG_TEST_RUN; -> ns a run.
+def fire(b: bcc.BPF, fn_name: str, times: int = 1, cpu: int | None = None) -> int:
+    """Run the function ``fn_name`` of the program ``b`` ``times`` times, with BPF_PROG_TEST_RUN; returns ns per run.
 
-    The kernel calls it itself, as a socket filter with an empty packet; nothing has to happen for it, and
-    nothing else runs it. So the number of its events is exact. On the CPU ``cpu``, or on any. The time is the
-    kernel's own mean. A function that is loaded already keeps its type.
+    The kernel calls it itself, as a socket filter with a packet of zeros. No event has to happen for it, and none
+    runs it besides, so the number of runs is exact. ``cpu`` is where it runs. The time is the kernel's mean.
+    A function that is loaded already keeps its type.
 
     Raises VerifierError, ValueError for a CPU that this process can't use, and LabError where the kernel
     can't test-run that type of program.

@@ -1,4 +1,4 @@
-"""What the kernel tells about a program or a map, by its file descriptor (BPF_OBJ_GET_INFO_BY_FD).
+"""What the kernel tells about a program or a map by its file descriptor (BPF_OBJ_GET_INFO_BY_FD).
 
 Its numbers have names in linux/bpf.h.
 """
@@ -10,6 +10,7 @@ import re
 import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..diagnostics.errors import SetupError
 from . import headers, uapi
@@ -35,7 +36,7 @@ class Program:
     ``addresses``: for each of those, where its machine code starts; ``maps``: ids.
     """
 
-    def __init__(self, fd):
+    def __init__(self, fd: int) -> None:
         sizes, self.info = of_program(fd), uapi.ProgInfo(line_info_rec_size=16, jited_line_info_rec_size=8)
         arrays = {name: bytearray(getattr(sizes, n) * size) for name, (n, size) in _ARRAYS.items()}
         views = {name: (ct.c_char * len(array)).from_buffer(array) for name, array in arrays.items()}
@@ -51,7 +52,7 @@ class Program:
         self.addresses = [address for (address,) in self._given(arrays, "jited_line_info", "Q")]
         self.maps = [number for (number,) in self._given(arrays, "map_ids", "I")]
 
-    def _given(self, arrays, name, layout=""):
+    def _given(self, arrays: dict[str, bytearray], name: str, layout: str = "") -> Any:
         """An array, or an empty one: the kernel zeroes the pointer to what it withholds.
 
         Where it withholds the bytecode (of a program that it blinded for net.core.bpf_jit_harden), it fills
@@ -62,23 +63,23 @@ class Program:
         return list(struct.iter_unpack(layout, array)) if layout else array
 
 
-def of_program(fd):
+def of_program(fd: int) -> uapi.ProgInfo:
     """struct bpf_prog_info, without the arrays."""
     return _ask(fd, uapi.ProgInfo())
 
 
-def of_map(fd):
+def of_map(fd: int) -> uapi.MapInfo:
     """struct bpf_map_info, its beginning."""
     return _ask(fd, uapi.MapInfo())
 
 
-def count_runs():
+def count_runs() -> int:
     """Have the kernel count how often and how long programs run, while the returned descriptor is open."""
     return bpf(uapi.ENABLE_STATS, ct.c_uint32(uapi.STATS_RUN_TIME))
 
 
 @functools.cache
-def _header():
+def _header() -> str:
     """linux/bpf.h, of the headers that BCC compiles against; its numbers are the same in all versions."""
     with suppress(SetupError):
         tree = headers.find()[0]
@@ -88,17 +89,18 @@ def _header():
     return ""
 
 
-def helper(number):
+def helper(number: int) -> str:
+    """The name of the helper with that number, as 'bpf_map_lookup_elem'."""
     names = re.findall(r"^\s*FN\((\w+)", _header(), re.M)  # __BPF_FUNC_MAPPER
     return f"bpf_{names[number]}" if number < len(names) else f"number {number}"
 
 
-def name_of(enum, number):
+def name_of(enum: str, number: int) -> str:
     """The name of a member of enum bpf_prog_type or bpf_map_type."""
     names = re.findall(rf"^\s*BPF_{enum.upper()}_(\w+),", _header(), re.M)
     return names[number].lower() if number < len(names) else f"type {number}"
 
 
-def _ask(fd, info):
+def _ask(fd: int, info: Any) -> Any:
     bpf(uapi.OBJ_GET_INFO_BY_FD, uapi.ObjInfo(fd, ct.sizeof(info), ct.addressof(info)))
     return info

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Any
 
 from ..diagnostics.errors import SetupError
 from . import uapi
@@ -16,10 +17,10 @@ _libc = ct.CDLL(None, use_errno=True)
 _FUNCTION = re.compile(r" ((?:__(?:x64|arm64|riscv|s390x)_)?sys_(\w+))$", re.M)
 
 
-def syscall_nr(name):
+def syscall_nr(name: str) -> int:
     """The number of the system call ``name`` on this CPU: ``syscall_nr("execve")`` is 59 on x86_64, 221 on arm64.
 
-    As libseccomp knows it. Raises ValueError, with the nearest names, where this CPU has none of that name.
+    As libseccomp knows it. Raises ValueError, with the nearest names, where this CPU has no such call.
     """
     if not isinstance(name, str):
         raise TypeError(
@@ -34,7 +35,7 @@ def syscall_nr(name):
     )
 
 
-def syscall_name(number):
+def syscall_name(number: int) -> str:
     """The name of the system call with that number on this CPU; ValueError where there is none."""
     found = 0 <= number < 1 << 31 and _seccomp().seccomp_syscall_resolve_num_arch(_arch(), int(number))
     if not found:
@@ -43,10 +44,10 @@ def syscall_name(number):
 
 
 @functools.cache
-def functions():
+def functions() -> dict[str, str]:
     """{system call: the kernel's function for it}, as {'execve': '__x64_sys_execve'}; from /proc/kallsyms.
 
-    The names there can be read by everybody. BCC looks at the addresses too, which are zeros for all but uid 0.
+    Everybody may read the names there. BCC reads the addresses too, which only root sees.
     """
     found = {}
     for function, name in _FUNCTION.findall(Path("/proc/kallsyms").read_text()):
@@ -55,23 +56,26 @@ def functions():
     return found
 
 
-def bpf(command, attr):
+def bpf(command: int, attr: Any) -> int:
     """bpf(2): ``attr`` is a ctypes object laid out as union bpf_attr; returns its result, raises OSError."""
-    if platform.system() != "Linux" or uapi.NR_BPF is None:
-        raise OSError(0, f"its number on {platform.system()}, {platform.machine()}, is not known here")
     result = call(uapi.NR_BPF, command, ct.byref(attr), ct.sizeof(attr))
     if result < 0:
         raise OSError(ct.get_errno(), os.strerror(ct.get_errno()))
     return result
 
 
-def call(number, *arguments):
-    """The system call of that number; -1 where it fails, with the reason in ctypes.get_errno()."""
+def call(number: int | None, *arguments: Any) -> int:
+    """The system call of that number; -1 where it fails, with the reason in ctypes.get_errno().
+
+    Raises OSError where ``number`` is None: on this CPU it is not known here (uapi.py).
+    """
+    if platform.system() != "Linux" or number is None:
+        raise OSError(0, f"its number on {platform.system()}, {platform.machine()}, is not known here")
     return _libc.syscall(number, *arguments)
 
 
 @functools.cache
-def _seccomp():
+def _seccomp() -> ct.CDLL:
     try:
         library = ct.CDLL("libseccomp.so.2")
     except OSError as e:
@@ -79,22 +83,23 @@ def _seccomp():
             f"The names of system calls come from libseccomp, which can't be loaded: {e}",
             fix="./lab setup, or: sudo apt-get install libseccomp2",
         ) from e
-    library.seccomp_syscall_resolve_num_arch.restype = ct.c_void_p  # a text that we have to free
+    library.seccomp_syscall_resolve_num_arch.restype = ct.c_void_p  # a string that the caller must free
     return library
 
 
-def _arch():
+def _arch() -> int:
     if not (arch := uapi.AUDIT_ARCH.get(platform.machine())):
         raise SetupError(f"The system calls of {platform.machine()} are not known here.")
     return arch
 
 
-def _names():
+def _names() -> list[str]:
     found = (_seccomp().seccomp_syscall_resolve_num_arch(_arch(), number) for number in range(1024))
     return [_taken(name) for name in found if name]
 
 
-def _taken(text):
-    name = ct.string_at(text).decode()
-    _libc.free(ct.c_void_p(text))
+def _taken(address: int) -> str:
+    """The string there, which libseccomp leaves to its caller to free."""
+    name = ct.string_at(address).decode()
+    _libc.free(ct.c_void_p(address))
     return name

@@ -18,7 +18,7 @@ from .diagnostics.errors import BusyError, MapError
 from .kernel import uapi
 from .loading.libbcc import bcc, lib
 
-bcc_table = bcc.table
+bcc_table: Any = bcc.table
 
 _GRACE = 1.0  # seconds that a poll may take beyond its timeout
 

@@ -36,7 +36,7 @@ class BPF(bcc.BPF):
     ``with`` block, detaches and unloads it. Raises CompileError; what loads a function (attach,
     load_func) raises VerifierError.
 
-    ``source`` is the program's source, ``warnings`` what clang wrote about a program that it accepted.
+    ``source`` is the C source as a str, ``warnings`` what clang wrote about a program that it accepted.
     """
 
     def __init__(self, *args: Any, keep: bool | Literal["all"] = False, **kwargs: Any) -> None:

@@ -41,14 +41,14 @@ def attach(
     VerifierError where the verifier rejects the function itself.
     """
     if not hasattr(type(bpf), "check_loaded"):
-        raise TypeError(f"attach() takes a program, an ebpf_lab.BPF, not {type(bpf).__name__}")
+        raise TypeError(f"attach() needs a program, an ebpf_lab.BPF, not {type(bpf).__name__}")
     given = {"syscall": syscall, "tracepoint": tracepoint, "raw_tracepoint": raw_tracepoint}
     named = [(kind, name) for kind, name in given.items() if name is not None]
     if len(named) != 1:
-        raise TypeError("attach() takes exactly one of syscall=, tracepoint=, raw_tracepoint=")
+        raise TypeError("attach() needs exactly one of syscall=, tracepoint=, raw_tracepoint=")
     for argument, text in [*named, ("fn_name", fn_name)]:
         if not isinstance(text, str):
-            raise TypeError(f"attach({argument}=...) takes a name, a str, not {type(text).__name__}")
+            raise TypeError(f"attach({argument}=...) needs a name, a str, not {type(text).__name__}")
     check_name(fn_name, bpf.functions)
     way = {"syscall": _syscall, "tracepoint": _tracepoint, "raw_tracepoint": _raw_tracepoint}[named[0][0]]
     return way(bpf, named[0][1], fn_name)
@@ -176,7 +176,7 @@ def _method(kind: Kind) -> Callable:
         }
         if "self" not in arguments and not isinstance(arguments["fn"], bcc.BPF.Function):
             raise TypeError(
-                f"{kind.method}() takes what b.load_func(...) gives, not {type(arguments['fn']).__name__}"
+                f"{kind.method}() needs what b.load_func(...) returns, not {type(arguments['fn']).__name__}"
             )
         bpf = arguments["self"] if "self" in arguments else arguments["fn"].bpf
         bpf.check_loaded()

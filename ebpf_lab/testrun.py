@@ -1,4 +1,4 @@
-"""fire: run a loaded program exactly so many times, in the kernel, with no event in between."""
+"""fire: run a program an exact number of times in the kernel, without waiting for an event."""
 
 import ctypes as ct
 import errno
@@ -9,7 +9,7 @@ from .kernel import uapi
 from .kernel.syscalls import bpf
 from .loading.libbcc import bcc
 
-_PACKET = 64  # bytes, all zero: what a socket filter is given to look at
+_PACKET = 64  # bytes, all zero: the packet that a socket filter gets
 
 
 def loaded(b: bcc.BPF, fn_name: str) -> bcc.BPF.Function:
@@ -20,8 +20,8 @@ def loaded(b: bcc.BPF, fn_name: str) -> bcc.BPF.Function:
 def fire(b: bcc.BPF, fn_name: str, times: int = 1, cpu: int | None = None) -> int:
     """Run the function ``fn_name`` of the program ``b`` ``times`` times, with BPF_PROG_TEST_RUN; returns ns per run.
 
-    The kernel calls it itself, as a socket filter with a packet of zeros. No event has to happen for it, and none
-    runs it besides, so the number of runs is exact. ``cpu`` is where it runs. The time is the kernel's mean.
+    The kernel calls it directly, as a socket filter with a packet of zeros, on the CPU ``cpu`` or on any. No
+    event is needed, and nothing else runs it, so the number of runs is exact. The time is the kernel's mean.
     A function that is loaded already keeps its type.
 
     Raises VerifierError, ValueError for a CPU that this process can't use, and LabError where the kernel
@@ -34,14 +34,14 @@ def fire(b: bcc.BPF, fn_name: str, times: int = 1, cpu: int | None = None) -> in
     allowed = os.sched_getaffinity(0)
     if cpu is not None and cpu not in allowed:
         raise ValueError(
-            f"cpu={cpu} is none that this process can use: {', '.join(map(str, sorted(allowed)))}"
+            f"cpu={cpu} is not a CPU that this process can use: {', '.join(map(str, sorted(allowed)))}"
         )
     attr = uapi.TestRun(prog_fd=function.fd, data_in=ct.addressof(packet), data_size_in=_PACKET, repeat=times)
     try:
         os.sched_setaffinity(0, allowed if cpu is None else {cpu})
         bpf(uapi.PROG_TEST_RUN, attr)
     except OSError as e:
-        if e.errno == errno.EINTR:  # Ctrl-C, which Python raises now
+        if e.errno == errno.EINTR:  # Ctrl-C came, and Python raises KeyboardInterrupt next.
             return attr.duration
         raise LabError(
             f"The kernel can't test-run {fn_name} as the type of program that it was loaded as: {e.strerror}",

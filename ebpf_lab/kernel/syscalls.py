@@ -24,7 +24,7 @@ def syscall_nr(name: str) -> int:
     """
     if not isinstance(name, str):
         raise TypeError(
-            f"syscall_nr() takes the name of a system call, as 'execve', not {type(name).__name__}"
+            f"syscall_nr() needs the name of a system call, as 'execve', not {type(name).__name__}"
         )
     number = _seccomp().seccomp_syscall_resolve_name_arch(_arch(), name.encode())
     if number >= 0:
@@ -40,7 +40,7 @@ def syscall_name(number: int) -> str:
     found = 0 <= number < 1 << 31 and _seccomp().seccomp_syscall_resolve_num_arch(_arch(), int(number))
     if not found:
         raise ValueError(f"{platform.machine()} has no system call with the number {number}")
-    return _taken(found)
+    return _copied(found)
 
 
 @functools.cache
@@ -95,10 +95,10 @@ def _arch() -> int:
 
 def _names() -> list[str]:
     found = (_seccomp().seccomp_syscall_resolve_num_arch(_arch(), number) for number in range(1024))
-    return [_taken(name) for name in found if name]
+    return [_copied(name) for name in found if name]
 
 
-def _taken(address: int) -> str:
+def _copied(address: int) -> str:
     """The string there, which libseccomp leaves to its caller to free."""
     name = ct.string_at(address).decode()
     _libc.free(ct.c_void_p(address))

@@ -1,12 +1,13 @@
-"""The kernel's ABI, as far as this package speaks it itself: numbers, flags and structs of include/uapi.
+"""The kernel's ABI, as far as this package uses it directly: numbers, flags and structs of include/uapi.
 
 Each name is the kernel's own without its prefix, under the header that defines it.
-All of it is stable: the kernel only ever adds to these.
+All of it is stable: the kernel only adds to these.
 """
 
 import ctypes as ct
 import platform
 import re
+from typing import Any
 
 MACHINE = platform.machine()
 
@@ -74,7 +75,7 @@ LD_W_ABS, JMP_JEQ_K, RET_K = 0x20, 0x15, 0x06
 PID_INIT_INO = 0xEFFFFFFC
 
 
-def _fields(layout):
+def _fields(layout: str) -> list[tuple[str, Any]]:
     """ctypes fields of a struct written as in C, such as "u32 prog_fd; u64 data_in;"."""
     types = {"u32": ct.c_uint32, "s32": ct.c_int32, "u64": ct.c_uint64}
     return [(name, types[kind]) for kind, name in re.findall(r"([us]\d+) (\w+);", layout)]

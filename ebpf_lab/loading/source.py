@@ -14,7 +14,7 @@ def source_of(arguments: dict[str, Any]) -> bytes:
     elif isinstance(text := arguments.get("text"), str | bytes):
         source = text if isinstance(text, bytes) else _encoded(text)
     else:
-        raise TypeError(f"BPF(text=...) takes the program's C source as a str, not {type(text).__name__}")
+        raise TypeError(f"BPF(text=...) needs the program's C source as a str, not {type(text).__name__}")
     if not source.strip():
         raise CompileError(
             "line 1: the program is empty.",

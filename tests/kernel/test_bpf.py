@@ -493,7 +493,7 @@ def test_the_sandboxed_compile_of_root_is_not_used_for_another_user(hello, monke
     assert len(list(tmp_path.rglob("*/*"))) == 2
 
 
-def test_close_takes_an_xdp_program_off_its_device():
+def test_close_removes_an_xdp_program_from_its_device():
     subprocess.run(["ip", "link", "add", "ebpf0", "type", "veth", "peer", "name", "ebpf1"], check=True)
     try:
         b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")

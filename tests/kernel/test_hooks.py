@@ -5,11 +5,11 @@ import subprocess
 import bcc
 import pytest
 from bcc import PerfSWConfig, PerfType
-from helpers import held, kernel_has
+from helpers import held
 
 from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run
 from ebpf_lab.hook_kinds import KINDS
-from ebpf_lab.kernel import tracefs
+from ebpf_lab.kernel import features, tracefs
 
 TWO = """
 int hello(void *ctx) { bpf_trace_printk("one"); return 0; }
@@ -37,7 +37,7 @@ def once():
 
 
 def test_a_system_call_is_attached_by_what_this_kernel_has(b, record_property):
-    wanted = "kprobe:" if kernel_has("register_kprobe") else "tracepoint:syscalls:sys_enter_execve"
+    wanted = "kprobe:" if features.has_kprobes() else "tracepoint:syscalls:sys_enter_execve"
     hook = attach(b, syscall="execve", fn_name="hello")
     record_property('attach(b, syscall="execve", fn_name="hello")', hook)
     assert hook.startswith(wanted)
@@ -199,7 +199,7 @@ def test_two_functions_on_one_event_are_both_detached_by_close():
 
 
 def test_without_kprobes_the_error_names_the_way_that_works(b, monkeypatch):
-    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
+    monkeypatch.setattr(features, "has_kprobes", lambda: False)
     monkeypatch.setattr(bcc.lib, "bpf_attach_kprobe", lambda *_: -1)
     with pytest.raises(AttachError, match="no kprobes") as raised:
         b.attach_kprobe(event=b.get_syscall_fnname("execve"), fn_name="hello")
@@ -238,7 +238,7 @@ def test_a_tracepoint_without_its_category_is_an_error(b):
 
 
 def test_an_unknown_kernel_function_is_an_error_with_the_nearest_name(b, monkeypatch):
-    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: True)
+    monkeypatch.setattr(features, "has_kprobes", lambda: True)
     with pytest.raises(AttachError, match="no_such_function"):
         b.attach_kprobe(event="no_such_function", fn_name="hello")
     with pytest.raises(AttachError) as raised:
@@ -271,7 +271,7 @@ def test_exactly_one_hook_must_be_named(b, hook):
     [{"syscall": 5}, {"tracepoint": b"a:b"}, {"raw_tracepoint": 5}, {"syscall": "execve", "fn_name": None}],
 )
 def test_a_name_that_is_no_str_is_a_type_error(b, wrong):
-    with pytest.raises(TypeError, match="takes a name"):
+    with pytest.raises(TypeError, match="needs a name"):
         attach(b, **({"fn_name": "hello"} | wrong))
 
 
@@ -287,7 +287,7 @@ def test_an_object_that_is_no_program_is_a_type_error():
 
 
 def test_only_a_function_that_takes_void_ctx_falls_back_to_a_tracepoint(hello, monkeypatch):
-    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
+    monkeypatch.setattr(features, "has_kprobes", lambda: False)
     b = BPF(text=hello.replace("void *ctx", "struct pt_regs *ctx"))
     with pytest.raises(AttachError, match=r"void \*ctx"):
         attach(b, syscall="execve", fn_name="hello")
@@ -309,7 +309,7 @@ def test_a_function_loaded_as_a_kprobe_first_can_still_be_attached(b):
 
 
 def test_without_tracefs_the_error_says_how_to_mount_it(b, monkeypatch, tmp_path):
-    monkeypatch.setattr(hooks.features, "has_kprobes", lambda: False)
+    monkeypatch.setattr(features, "has_kprobes", lambda: False)
 
     def unmounted():
         raise hooks.SetupError("tracefs is not mounted", fix="mount it")

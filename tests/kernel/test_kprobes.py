@@ -10,9 +10,10 @@ import pytest
 from helpers import kernel_has, until
 
 from ebpf_lab import BPF, AttachError, attach, explain, hooks, record, run, to_frame
+from ebpf_lab.kernel import features, syscalls
 
 pytestmark = pytest.mark.skipif(
-    not kernel_has("register_kprobe"), reason="this kernel has no kprobes; ./lab test --kernel debian has"
+    not features.has_kprobes(), reason="this kernel has no kprobes; ./lab test --kernel debian has"
 )
 
 COUNT = """
@@ -69,9 +70,9 @@ def test_the_book_s_first_program_runs_as_the_book_has_it(hello):
     assert set(pids) <= {line.pid for line in lines.lines if line.message == "Hello World!"}
 
 
-def test_attach_takes_the_kprobe_though_the_function_would_fit_the_tracepoint(hello):
+def test_attach_prefers_the_kprobe_even_for_a_function_that_fits_the_tracepoint(hello):
     b = BPF(text=hello)
-    assert attach(b, syscall="execve", fn_name="hello") == f"kprobe:{hooks.syscalls.functions()['execve']}"
+    assert attach(b, syscall="execve", fn_name="hello") == f"kprobe:{syscalls.functions()['execve']}"
 
 
 def test_a_function_of_pt_regs_is_attached_too_and_counts_each_call():
@@ -89,10 +90,10 @@ def test_a_kretprobe_reads_what_the_call_returned():
     group = os.getpgid(0)
     frame = to_frame(b["returned"]).set_index("key")
     assert frame.value[os.getpid()] == group
-    assert hooks.attached(b) == [f"kretprobe:{hooks.syscalls.functions()['getpgid']}"]
+    assert hooks.attached(b) == [f"kretprobe:{syscalls.functions()['getpgid']}"]
 
 
-def test_close_takes_the_kprobe_off(hello):
+def test_close_detaches_the_kprobe(hello):
     before = kprobes()
     b = BPF(text=hello)
     attach(b, syscall="execve", fn_name="hello")
@@ -111,7 +112,7 @@ def test_a_killed_process_leaves_no_kprobe(hello):
     until(lambda: kprobes() == before)
 
 
-def test_a_kernel_function_without_such_a_name_is_refused_with_the_kernel_s_words(hello):
+def test_an_unknown_kernel_function_is_an_error_that_names_it(hello):
     b = BPF(text=hello)
     with pytest.raises(AttachError, match="vfs_raed"):
         b.attach_kprobe(event="vfs_raed", fn_name="hello")

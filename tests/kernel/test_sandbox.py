@@ -24,45 +24,45 @@ def with_headers():
     headers.prepare()
 
 
-def test_libbcc_really_ends_the_whole_process_without_a_trial():
+def test_without_the_sandbox_libbcc_ends_the_whole_process():
     code = f"import bcc; bcc.BPF(text={TOO_MUCH_STACK!r}); print('alive')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode and b"alive" not in done.stdout
 
 
-def test_a_program_that_kills_the_compiler_is_found_out():
-    tried = sandbox.compile_sandboxed(TOO_MUCH_STACK)
-    assert tried.crashed and "stack limit of 512 bytes" in tried.output
+def test_a_program_that_crashes_the_compiler_is_reported():
+    compiled = sandbox.compile_sandboxed(TOO_MUCH_STACK)
+    assert compiled.crashed and "stack limit of 512 bytes" in compiled.output
 
 
-def test_a_good_program_and_a_wrong_one_both_survive():
+def test_neither_a_good_program_nor_a_syntax_error_is_a_crash():
     assert not sandbox.compile_sandboxed(b"\nint hello(void *ctx) { return 0; }\n").crashed
     assert not sandbox.compile_sandboxed(b"\nint hello(\n").crashed
 
 
-def test_the_child_cannot_reach_the_kernel():
-    tried = sandbox.compile_sandboxed(
+def test_the_child_cannot_use_bpf():
+    compiled = sandbox.compile_sandboxed(
         b'\nBPF_TABLE_PINNED("hash", u64, u64, counts, 1, "/sys/fs/bpf/ebpf_lab_test");\n'
     )
-    assert not tried.crashed and re.search(r"counts.*Operation not permitted", tried.output)
+    assert not compiled.crashed and re.search(r"counts.*Operation not permitted", compiled.output)
 
 
-def test_the_child_shows_how_bcc_rewrites_the_text():
-    tried = sandbox.compile_sandboxed(
+def test_the_child_shows_how_bcc_rewrites_the_source():
+    compiled = sandbox.compile_sandboxed(
         b"\nBPF_HASH(t);\nint hello(void *ctx) {\n u64 k = 1;\n t.increment(k);\n return 0;\n}\n"
     )
-    assert "t.increment" not in tried.rewritten and ".bpf.fn.hello" in tried.rewritten
+    assert "t.increment" not in compiled.rewritten and ".bpf.fn.hello" in compiled.rewritten
 
 
-def test_a_child_that_cannot_try_is_no_death():
+def test_a_child_that_cannot_be_sandboxed_does_not_compile():
     child = "from ebpf_lab.loading import sandbox; sandbox.uapi.NR_BPF = None; sandbox.child([])"
     done = subprocess.run([sys.executable, "-c", child], input=b"", check=False)
     assert done.returncode == sandbox._NOT_TRIED
 
 
 def test_flags_reach_the_compiler():
-    tried = sandbox.compile_sandboxed(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
-    assert "undeclared" not in tried.output
+    compiled = sandbox.compile_sandboxed(b"\nint hello(void *ctx) { return ANSWER; }\n", ["-DANSWER=42"])
+    assert "undeclared" not in compiled.output
 
 
 def test_the_child_does_not_outlive_its_parent():
@@ -87,7 +87,7 @@ def kept(tmp_path, monkeypatch):
     return lambda: sorted((tmp_path / "ebpf-lab").glob("*"))
 
 
-def test_what_a_compile_said_is_kept_for_the_same_text_flags_and_versions(kept):
+def test_the_output_is_kept_for_the_same_source_flags_and_versions(kept):
     good = b"\nint hello(void *ctx) { return 0; }\n"
     first = sandbox.compile_cached(good, (), "one")
     (file,) = kept()
@@ -99,14 +99,16 @@ def test_what_a_compile_said_is_kept_for_the_same_text_flags_and_versions(kept):
     assert len(kept()) == 4
 
 
-def test_no_death_is_kept_and_no_disk_is_needed(kept, monkeypatch):
+def test_no_crash_is_kept_and_no_disk_is_needed(kept, monkeypatch):
     assert sandbox.compile_cached(TOO_MUCH_STACK, (), "").crashed
     assert kept() == []
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     assert not sandbox.compile_cached(b"\nint hello(void *ctx) { return 0; }\n", (), "").crashed
 
 
-def test_a_compiler_that_takes_too_long_is_ended_and_that_is_the_last_word(monkeypatch):
+def test_a_compile_that_exceeds_its_time_is_ended_and_the_output_says_so_last(monkeypatch):
     monkeypatch.setattr(sandbox, "SECONDS", 0.01)
-    tried = sandbox.compile_sandboxed(b"\nint hello(void *ctx) { return 0; }\n")
-    assert tried.crashed and tried.output.splitlines()[-1] == "the compiler did not finish within 0.01 s"
+    compiled = sandbox.compile_sandboxed(b"\nint hello(void *ctx) { return 0; }\n")
+    assert (
+        compiled.crashed and compiled.output.splitlines()[-1] == "the compiler did not finish within 0.01 s"
+    )

@@ -99,7 +99,7 @@ def _lines(program: proginfo.Program, bpf: BPF) -> tuple[Lines, Lines]:
 
     What clang ascribes to no line (0), or to a header of BCC's, goes with the line before it.
     """
-    learners, line, lines = line_map(bpf.source, bpf._rewriting), 0, []
+    learners, line, lines = line_map(bpf.source, bpf.rewritten[0]), 0, []
     for _, file, _, line_col in program.lines:
         if file == program.lines[0][1] and line_col >> 10:  # BPF_LINE_INFO_LINE_NUM
             line = learners.get(line_col >> 10, 0)

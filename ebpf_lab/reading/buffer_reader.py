@@ -59,7 +59,7 @@ class BufferReader(Reader):
             self._interrupt_wait()
 
     def read_some(self, count: int) -> int:
-        """Read ``count`` records of a ring buffer, or as many as there are, for its sinks; -> how many it were."""
+        """Read ``count`` records of a ring buffer, or as many as there are, for its sinks; -> how many there were."""
         with self._lock:
             records, wrong_size = self._source.take(count)
             if records is None:
@@ -109,17 +109,17 @@ class BufferReader(Reader):
             return
         now = time.monotonic()
         at, end = self._source.positions()
-        self._budget += self._pace * (now - self._since)
-        self._budget = min(
-            self._budget, self._pace if at < end else 1
-        )  # what a second allows, or one to begin with
+        most = self._pace if at < end else 1  # what a second allows; or one record, while there is none
+        self._budget = min(self._budget + self._pace * (now - self._since), most)
         self._since = now
         if self._budget >= 1:
             self._budget -= self._read_paced(int(self._budget))
-        self._feed(np.empty(0, self.dtype), self._lost_since(), 0)  # losses go on while nothing is read
+        self._feed(
+            np.empty(0, self.dtype), self._lost_since(), 0
+        )  # losses are shown while nothing is read, too
 
     def _read_paced(self, count: int) -> int:
-        """Read so many records, also where they are of different sizes or discarded; -> how many of the budget it took."""
+        """Read ``count`` records, whatever their sizes; a discarded one counts too. -> how many were read."""
         left, before = count, -1
         at, end = self._source.positions()
         while left and before != at < end:  # it stays where the next record is not committed yet

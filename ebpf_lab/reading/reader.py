@@ -99,7 +99,7 @@ class Reader:
                         return
                     try:
                         self._read_in_thread()
-                    except Exception as e:  # nobody would see it in this thread
+                    except Exception as e:  # raised in this thread, nobody would see it
                         self._fail(e)
 
     def _read_in_thread(self) -> None:

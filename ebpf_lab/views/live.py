@@ -17,9 +17,11 @@ SHARE = 0.1  # of one core's time that looking and drawing may take
 class LiveView(View):
     """A widget that a thread of its own keeps up to date while it is running.
 
-    A subclass says in ``_picture()`` what it shows, as a dict for its JavaScript. Where it hears of news, it sets
-    ``_news``: news that come after a pause are shown at once, later ones ten times a second.
+    A subclass returns from ``_picture()`` what it shows, as a dict for its JavaScript. Where it hears of news, it
+    sets ``_news``: what comes after a pause is shown at once, later news ten times a second.
     """
+
+    patience = PERIOD  # seconds without news after which it looks again
 
     # One trait for all that the thread changes, so that each update is one message: what _picture() gives,
     # running, and note, a line of text.
@@ -45,6 +47,7 @@ class LiveView(View):
             view._start()
             return _Shown(view)
 
+        bpf.check_loaded()
         if bpf.own(key, make).view.ended:
             bpf.disown(key)
         return bpf.own(key, make).view
@@ -83,9 +86,9 @@ class LiveView(View):
         self._thread = None
 
     def _run(self) -> None:
-        rest, due = 0.0, 0.0  # due: when the next update comes, at ten a second; one may come a period early
+        rest, due = 0.0, 0.0  # due: when the next update is due at ten a second; one may come a period early
         while not self._stop.wait(rest):
-            if news := self._news.wait(PERIOD):
+            if news := self._news.wait(self.patience):
                 self._stop.wait(max(0, due - PERIOD - time.monotonic()))
             self._news.clear()
             if self._stop.is_set():
@@ -95,7 +98,7 @@ class LiveView(View):
             started = time.thread_time()
             try:
                 self.look()
-            except Exception as e:  # nobody would see it in this thread
+            except Exception as e:  # raised in this thread, nobody would see it
                 self._note = f"Stopped by an error. {type(e).__name__}: {e}"
                 self.shown = self.shown | {"note": self._note}
                 return

@@ -29,6 +29,8 @@ class StreamView(LiveView, page="stream"):
     Shows rows (the newest: [number, cell, ...]), total, rate, and lost (None: nobody counts).
     """
 
+    patience = 1.0  # the rate is that of the last second
+
     filter = traitlets.Unicode("").tag(sync=True)
     clears = traitlets.Int(0).tag(sync=True)  # the browser adds one to ask for an empty view
     title = traitlets.Unicode().tag(sync=True)

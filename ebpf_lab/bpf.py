@@ -45,10 +45,7 @@ class BPF(bcc.BPF):
         source = source_of(given.arguments)
         self.source, self.warnings = source.decode(errors="backslashreplace"), ""
         self._owned: dict[Any, Any] = {}  # what own() made
-        self.attachments: dict[tuple, hooks.Attached] = {}  # what hooks.py knows of each attachment
-        # What is attached, for the kinds of hooks that BCC has no dict for (hook_kinds.py).
-        self.xdp_flags: dict[str, int] = {}
-        self.sockets: dict[tuple[int, int], int] = {}
+        hooks.prepare(self)
         self._prog_types: dict[bytes, int] = {}  # the type that each function was loaded as
         self.rewritten: Rewritten = ("", {})
         self._closing, self._pid = False, os.getpid()

@@ -133,6 +133,14 @@ class Attached(NamedTuple):
     value: Any
 
 
+def prepare(bpf: bcc.BPF) -> None:
+    """Make the dicts of what is attached to ``bpf``: our own, and those of the kinds that BCC has none for."""
+    bpf.attachments = {}  # (name of the dict, its keys) -> Attached
+    for kind in KINDS:
+        if kind.keep:
+            setattr(bpf, kind.held, {})
+
+
 def attached(bpf: bcc.BPF) -> list[str]:
     """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
     return list(dict.fromkeys(one.hook for one in _still_attached(bpf)))

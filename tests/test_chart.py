@@ -14,8 +14,8 @@ def drawn(xs, ys):
 
 
 def test_the_alt_text_gives_each_line_s_name_and_figures():
-    words = chart.alt(drawn([0, 0.1, 0.2], [0, 310, 12.5]))
-    assert words == "Line chart: processes <ended> by seconds. true: 0 at 0, 310 at 0.1, 12.5 at 0.2."
+    text = chart.alt(drawn([0, 0.1, 0.2], [0, 310, 12.5]))
+    assert text == "Line chart: processes <ended> by seconds. true: 0 at 0, 310 at 0.1, 12.5 at 0.2."
 
 
 def test_a_long_line_is_thinned_out():

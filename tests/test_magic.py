@@ -43,8 +43,8 @@ def test_only_a_notebook_gets_an_errors_words_below_it(shell, monkeypatch, capsy
     assert magic._unfold in shell.events.callbacks["post_run_cell"]
     shown = []
     monkeypatch.setattr(magic, "display", shown.append)
-    shell.run_cell("from ebpf_lab import CompileError, LabError\nraise CompileError('no', log='<words>')")
-    assert "Full output (1 line)" in shown[0].data and "&lt;words&gt;" in shown[0].data
+    shell.run_cell("from ebpf_lab import CompileError, LabError\nraise CompileError('no', log='<output>')")
+    assert "Full output (1 line)" in shown[0].data and "&lt;output&gt;" in shown[0].data
     for source in ("raise LabError('no')", "1 / 0", "1 + 1"):
         shell.run_cell(source)
     assert len(shown) == 1

@@ -48,7 +48,7 @@ _APT_LIKE = ("debian", "ubuntu")
 
 
 def names(*wanted: str) -> list[str]:
-    """What apt-get is to install for keys of APT; other words are names of packages already."""
+    """What apt-get is to install for keys of APT; anything else is the name of a package."""
     found = []
     for each in wanted:
         known, packages = _choose(each)
@@ -63,8 +63,8 @@ def choices(wanted: str) -> list[str]:
     """The packages of APT for this machine, best first."""
     architecture = _output("dpkg", "--print-architecture") or platform.machine()
     machine = {"amd64": "x86", "arm64": "arm"}.get(architecture, architecture)
-    words = {"release": platform.release(), "architecture": architecture, "machine": machine}
-    return [choice.format(**words) for choice in APT.get(wanted, [wanted])]
+    machine = {"release": platform.release(), "architecture": architecture, "machine": machine}
+    return [choice.format(**machine) for choice in APT.get(wanted, [wanted])]
 
 
 def command(wanted: str) -> str:

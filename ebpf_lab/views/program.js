@@ -22,7 +22,7 @@ function render({ model, el }) {
   const used = [...new Set(columns.flatMap(({ rows }, n) => n ? rows.map(([line]) => line) : []))].filter(Boolean).sort((a, b) => a - b);
   const hues = new Map(used.map((line, n) => [line, Math.round(n * 137.5) % 360]));  // neighbours far apart
 
-  const row = (isC, [line, place, text, words]) => {
+  const row = (isC, [line, place, text, comment]) => {
     const tr = element("tr", "");
     tr.tabIndex = -1;
     tr.dataset.line = line;
@@ -30,7 +30,7 @@ function render({ model, el }) {
     tr.append(element("td", "line", line || "–"));
     if (!isC) tr.append(element("td", "place", place));
     const cell = element("td", isC ? "c" : "code", text);
-    if (words) cell.append(element("div", "words", words));
+    if (comment) cell.append(element("div", "comment", comment));
     tr.append(cell);
     return tr;
   };

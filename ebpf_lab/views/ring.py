@@ -25,7 +25,7 @@ class RingView(LiveView, page="ring"):
     """The widget of draw(b["output"]): a sink of the buffer's reader, for which it sets the pace.
 
     Shows size, reader, writer (bytes since the ring was made), records ([position, length, state]), every (whether
-    those are all that wait, or the next few), waiting (how many, in words), lost (None: not counted), alt,
+    those are all that wait, or the next few), waiting (how many, as text), lost (None: not counted), alt,
     held (a callback reads), and done: the writes, reads and pace that were carried out.
     """
 

@@ -124,7 +124,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
         expect(dialog).to_contain_text("No space left on device")
         dialog.get_by_role("button").last.click()
         # The browser says it there too.
-        assert all("500" in words or "No space left on device" in words for words in lab.console)
+        assert all("500" in line or "No space left on device" in line for line in lab.console)
         lab.console.clear()
         assert (disk / "full.ipynb").read_text() == before
         assert "hello: attached" in printed(lab, "print(b)")

@@ -46,8 +46,8 @@ CELLS = [
     "try:\n"
     '    b.load_func("careless", BPF.TRACEPOINT)\n'
     "except VerifierError as error:\n"
-    "    refused = error\n"
-    "refused",
+    "    rejected = error\n"
+    "rejected",
     "doctor()",
 ]
 TRACE, MAP, EVENTS, RING, JUMPS, CODE, STEPS = range(7)

@@ -219,7 +219,7 @@ def test_received_and_lost_are_what_was_sent_with_a_perf_buffer_of_one_page(monk
 def test_an_older_kernel_counts_losses_in_records(monkeypatch):
     monkeypatch.setattr(
         perfbuf.uapi, "PERF_FORMAT_LOST", 1 << 40
-    )  # refused, as PERF_FORMAT_LOST is before 6.0
+    )  # rejected, as PERF_FORMAT_LOST is before 6.0
     monkeypatch.setattr(perfbuf, "PAGES", 1)
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     with record(b["output"]) as events:

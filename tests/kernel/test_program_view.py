@@ -21,8 +21,8 @@ def test_the_view_has_all_that_the_text_has(view):
     ]
     text = str(view)
     for column in view.shown["columns"]:
-        for line, place, code, words in column["rows"]:
-            assert isinstance(line, int) and place and code in text and words in text
+        for line, place, code, comment in column["rows"]:
+            assert isinstance(line, int) and place and code in text and comment in text
     for name, value in view.shown["facts"]:
         assert f"{name}: {value}" in text
 

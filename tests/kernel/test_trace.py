@@ -174,11 +174,11 @@ def test_a_map_is_refused_as_a_source():
 
 @pytest.fixture
 def no_instances(monkeypatch):
-    def refuse():
+    def fail():
         raise PermissionError("no instances here")
 
     until(lambda: not trace_pipe._readers(tracefs.root() / "trace_pipe"), 60)  # The machine has only one.
-    monkeypatch.setattr(tracefs, "make_instance", refuse)
+    monkeypatch.setattr(tracefs, "make_instance", fail)
 
 
 def test_without_an_instance_the_shared_pipe_gives_the_same_lines_to_all_programs(b, hello, no_instances):

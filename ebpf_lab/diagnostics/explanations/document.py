@@ -45,7 +45,7 @@ def _plain(text: str) -> str:
 
 
 def _entry(entry: Explanation) -> str:
-    """One entry; an error that this package words itself needs no ``meaning`` beside its message."""
+    """One entry; an error of this package has its meaning as its message."""
     found = re.search(entry.pattern, entry.example, re.M)
     known = EXAMPLE | (found.groupdict(default="") if found else {})
     texts = [("Meaning", entry.meaning)] if entry in (*COMPILER, *VERIFIER) else []

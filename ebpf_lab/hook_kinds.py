@@ -28,6 +28,7 @@ class Kind:
     ``detach``: detaches what is under a key.
     ``tell``: the hook as bpftrace writes it, from the method's arguments.
     ``names``: (the name asked for, the names that the kernel has), to tell the nearest one.
+    ``trigger``: what makes the function run, for a view in which nothing has come yet.
     ``missing``: the rule of errors for a name that the kernel doesn't have.
     ``keep``: puts what was attached into ``held`` and returns its key, where BCC itself keeps nothing.
     """
@@ -37,6 +38,7 @@ class Kind:
     detach: Callable[[Any, Any], object]  # (program, key)
     tell: Callable[[Arguments], str]
     names: Callable[[Arguments], tuple[str, Iterable[str]]] = lambda arguments: ("", ())
+    trigger: str = "run('/bin/true') in another cell"
     missing: str = "no-such-hook"
     keep: Callable[[Any, Arguments], object] | None = None  # (program, arguments)
 
@@ -153,6 +155,7 @@ KINDS = [
         detach=lambda program, key: program.detach_uprobe_event(key),
         tell=lambda a: f"uprobe:{_uprobe(a)}",
         names=_symbols,
+        trigger="run a program that calls this function",
         missing="",
     ),
     Kind(
@@ -161,6 +164,7 @@ KINDS = [
         detach=lambda program, key: program.detach_uprobe_event(key),
         tell=lambda a: f"uretprobe:{_uprobe(a)}",
         names=_symbols,
+        trigger="run a program that calls this function",
         missing="",
     ),
     Kind(
@@ -213,6 +217,7 @@ KINDS = [
         detach=lambda program, device: program.remove_xdp(device, program.xdp_flags[device]),
         tell=lambda a: f"xdp:{a['dev']}",
         names=_devices,
+        trigger="send a packet through this device",
         missing="",
         keep=_keep_xdp,
     ),
@@ -222,6 +227,7 @@ KINDS = [
         detach=_close_socket,
         tell=lambda a: f"socket:{a['dev']}",
         names=_devices,
+        trigger="send a packet through this device",
         missing="",
         keep=_keep_socket,
     ),

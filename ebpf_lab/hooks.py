@@ -15,6 +15,7 @@ from .diagnostics.names import check_name, did_you_mean
 from .hook_kinds import KINDS, Arguments, Kind, tracepoints
 from .kernel import features, syscalls, tracefs
 from .loading import stderr
+from .loading.interrupts import held_back
 from .loading.libbcc import bcc
 
 NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBES is off)"
@@ -131,6 +132,7 @@ class Attached(NamedTuple):
     hook: str
     fn_name: str
     value: Any
+    trigger: str
 
 
 def prepare(bpf: bcc.BPF) -> None:
@@ -144,6 +146,11 @@ def prepare(bpf: bcc.BPF) -> None:
 def attached(bpf: bcc.BPF) -> list[str]:
     """The hooks that ``bpf`` is attached to, as bpftrace writes them."""
     return list(dict.fromkeys(one.hook for one in _still_attached(bpf)))
+
+
+def waiting(bpf: bcc.BPF) -> str:
+    """Where ``bpf`` waits for events, and what makes one; '' where it is attached to no hook."""
+    return next((f"{one.hook}: {one.trigger}" for one in _still_attached(bpf)), "")
 
 
 def _is_attached(bpf: bcc.BPF, hook: str, fn_name: str) -> bool:
@@ -188,7 +195,8 @@ def _method(kind: Kind) -> Callable:
             )
         bpf = arguments["self"] if "self" in arguments else arguments["fn"].bpf
         bpf.check_loaded()
-        return _attach(kind, bpf, arguments, functools.partial(bccs, *args, **kwargs))
+        with held_back():  # An interrupt between attaching and noting it would leave the function attached.
+            return _attach(kind, bpf, arguments, functools.partial(bccs, *args, **kwargs))
 
     return method if "self" in signature.parameters else staticmethod(method)
 
@@ -226,7 +234,8 @@ def _note(bpf: bcc.BPF, kind: Kind, new: Iterable[tuple], arguments: Arguments) 
     for path in new:
         known = bpf.attachments.get((kind.held, path))
         if not (known and known.value == values[path]) or kind.keep:
-            bpf.attachments[kind.held, path] = Attached(kind.tell(arguments), os.fsdecode(name), values[path])
+            one = Attached(kind.tell(arguments), os.fsdecode(name), values[path], kind.trigger)
+            bpf.attachments[kind.held, path] = one
 
 
 def _flat(held: dict) -> dict[tuple, Any]:

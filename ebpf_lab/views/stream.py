@@ -11,7 +11,7 @@ import traitlets
 from bcc.table import RingBuf
 
 from ..bpf import BPF
-from ..hooks import attached
+from ..hooks import waiting
 from ..reading.buffer_reader import buffer_of
 from ..reading.columns import columns
 from ..reading.reader import Reader, Share
@@ -100,10 +100,8 @@ class StreamView(LiveView, page="stream"):
         return not wanted or any(wanted in str(cell).lower() for cell in row)
 
     def _hint(self) -> str:
-        if hooks := attached(self._bpf):
-            return (
-                f"Nothing for {QUIET} s. The program waits at {hooks[0]}: run('/bin/true') in another cell."
-            )
+        if place := waiting(self._bpf):
+            return f"Nothing for {QUIET} s. The program waits at {place}."
         return "The program is attached to no hook yet: attach(b, syscall='execve', fn_name='hello')."
 
     def _rows(self, items: Any) -> list[list]:

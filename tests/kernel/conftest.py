@@ -1,5 +1,7 @@
 """Every test here runs programs in the real kernel, and must leave nothing there."""
 
+import signal
+
 import pytest
 from helpers import held, until
 from notebook_kernel import Kernel
@@ -34,3 +36,11 @@ def kernel():
     kernel = Kernel()
     yield kernel
     kernel.stop()
+
+
+@pytest.fixture
+def interruptible():
+    """SIGINT as in a terminal: in a background job it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -195,14 +195,6 @@ def test_a_close_that_was_interrupted_can_be_done_again(hello):
     assert not loaded(known)
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT as in a terminal: in a background job it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupt_in_the_middle_of_a_close_waits_for_its_end(hello, monkeypatch, interruptible):
     b = BPF(text=hello)
     attach(b, syscall="execve", fn_name="hello")

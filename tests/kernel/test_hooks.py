@@ -1,5 +1,6 @@
 import inspect
 import os
+import signal
 import subprocess
 
 import bcc
@@ -130,6 +131,12 @@ def test_a_uprobe_is_told_as_bpftool_tells_it(b):
     assert repr(b) == f"<BPF hello: attached to {hook}>"
 
 
+def test_what_a_program_waits_for_is_told_with_what_makes_it_run(b):
+    assert hooks.waiting(b) == ""
+    b.attach_uprobe(name="c", sym="mkfifo", fn_name="hello")
+    assert hooks.waiting(b) == f"{hooks.attached(b)[0]}: run a program that calls this function"
+
+
 def test_a_program_on_the_clock_is_told_as_bpftrace_writes_it():
     b = BPF(text="\nint tick(void *ctx) { return 0; }\n")
     b.attach_perf_event(
@@ -184,6 +191,24 @@ def test_a_hook_that_is_not_there_is_an_attach_error_for_each_kind(b, attach_it,
         attach_it(b)
     assert near in raised.value.fix and raised.value.tried[0][0] == raised.value.hook
     assert hooks.attached(b) == []
+
+
+def test_an_interrupt_while_an_xdp_program_is_attached_leaves_it_to_close(device, monkeypatch, interruptible):
+    b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")
+    real = bcc.lib.bpf_attach_xdp
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    function = b.load_func("pass", BPF.XDP)
+    monkeypatch.setattr(bcc.lib, "bpf_attach_xdp", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        b.attach_xdp(device, function, BPF.XDP_FLAGS_SKB_MODE)
+    monkeypatch.undo()
+    assert hooks.attached(b) == [f"xdp:{device}"]
+    b.close()
+    assert device not in bpftool("net", "show")
 
 
 def test_two_functions_on_one_event_are_both_detached_by_close():

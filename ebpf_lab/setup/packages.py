@@ -63,8 +63,8 @@ def choices(wanted: str) -> list[str]:
     """The packages of APT for this machine, best first."""
     architecture = _output("dpkg", "--print-architecture") or platform.machine()
     machine = {"amd64": "x86", "arm64": "arm"}.get(architecture, architecture)
-    machine = {"release": platform.release(), "architecture": architecture, "machine": machine}
-    return [choice.format(**machine) for choice in APT.get(wanted, [wanted])]
+    facts = {"release": platform.release(), "architecture": architecture, "machine": machine}
+    return [choice.format(**facts) for choice in APT.get(wanted, [wanted])]
 
 
 def command(wanted: str) -> str:

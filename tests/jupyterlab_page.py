@@ -38,7 +38,7 @@ class Lab:
             self.page.close()
         self.path = None  # the notebook that is open
         self.page = self.browser.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.console.append(said.text))
+        self.page.on("console", lambda message: message.type == "error" and self.console.append(message.text))
         self.page.on("pageerror", lambda error: self.console.append(str(error)))
 
     def write(self, path, *sources):
@@ -110,7 +110,7 @@ class Lab:
         expect(self.page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty")).to_have_count(0)
 
     def failed(self):
-        """Ids of the cells whose output has an error, and of those that are tagged as meant to."""
+        """Ids of the cells whose output has an error, and of those that are tagged to raise one."""
         self.save()
         answer = self.page.request.get(
             f"{self.url}api/contents/{self.path}", headers={"Authorization": f"token {self.token}"}

@@ -17,7 +17,7 @@ b = BPF(text=program)
 attach(b, syscall="execve", fn_name="hello")
 """
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
-# Not counted: what comes and goes without us. Jupyter's messages take an eventfd for a while, IPython's
+# Not counted is what comes and goes by itself: Jupyter's messages take an eventfd for a while, IPython's
 # history a journal, and matplotlib keeps its fonts open for each thread that draws.
 STATE = """
 import gc, os, threading
@@ -47,7 +47,7 @@ class Kernel:
         return self.manager.provisioner.pid
 
     def run(self, code):
-        """Run ``code`` -> what it printed; an error is raised as AssertionError."""
+        """Run ``code`` and return what it printed; an error is raised as AssertionError."""
         printed = []
         self.client.execute_interactive(code, timeout=self.seconds, output_hook=printed.append)
         self.made |= objects_of(self.pid) | paths_of(self.pid)
@@ -56,7 +56,7 @@ class Kernel:
         return "".join(m["content"]["text"] for m in printed if m["msg_type"] == "stream")
 
     def run_cell(self, cell):
-        """Run a notebook's cell, which fails if it is meant to."""
+        """Run a notebook's cell, which must fail if it is tagged so."""
         if "raises-exception" in cell.metadata.get("tags", []):
             with pytest.raises(AssertionError):
                 self.run(cell.source)

@@ -1,4 +1,4 @@
-"""What people do to a notebook with their browser, their disk, and a program that never stops talking."""
+"""What people do to a notebook with their browser, their disk, and a program that never stops sending events."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def test_two_browsers_on_one_notebook_share_its_kernel_and_its_views(lab, other)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
+def test_a_full_disk_is_reported_and_nothing_is_lost(lab, home):
     disk = home / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], check=True)
@@ -123,7 +123,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab, home):
         dialog = lab.page.locator(".jp-Dialog")
         expect(dialog).to_contain_text("No space left on device")
         dialog.get_by_role("button").last.click()
-        # The browser says it there too.
+        # The browser logs it too.
         assert all("500" in line or "No space left on device" in line for line in lab.console)
         lab.console.clear()
         assert (disk / "full.ipynb").read_text() == before

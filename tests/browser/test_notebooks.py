@@ -58,7 +58,7 @@ def test_its_views_have_ended_with_its_program(chapter):
     expect(buttons.and_(chapter.page.locator(":enabled"))).to_have_count(0)
 
 
-def test_each_image_has_words_for_who_can_t_see_it(chapter):
+def test_each_image_has_a_text_for_readers_who_cannot_see_it(chapter):
     images = chapter.page.locator(".jp-Notebook img, .jp-Notebook [role=img]")
     assert images.count()
     for image in images.all():
@@ -67,6 +67,8 @@ def test_each_image_has_words_for_who_can_t_see_it(chapter):
 
 def test_a_solution_s_checks_say_done(solution):
     assert solution.failed() == ([], [])
-    said = solution.page.locator(".jp-OutputArea-output [role=status]", has_text=re.compile("Done|Not yet"))
-    assert said.count() >= 2
-    expect(said).to_contain_text(["Done"] * said.count())
+    verdicts = solution.page.locator(
+        ".jp-OutputArea-output [role=status]", has_text=re.compile("Done|Not yet")
+    )
+    assert verdicts.count() >= 2
+    expect(verdicts).to_contain_text(["Done"] * verdicts.count())

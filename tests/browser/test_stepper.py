@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-REFUSED = """%%bpf careless
+REJECTED = """%%bpf careless
 BPF_HASH(counter_table);
 int hello(void *ctx) {
   u64 uid = 0;
@@ -19,7 +19,7 @@ int hello(void *ctx) {
 def errors(lab):
     sources = [
         "from ebpf_lab import BPF",
-        REFUSED,
+        REJECTED,
         "BPF(text=careless).load_func('hello', BPF.TRACEPOINT)",
         "after = 1",
     ]
@@ -28,7 +28,7 @@ def errors(lab):
     return lab
 
 
-def test_a_refusal_can_be_stepped_through_and_stops_run_all(errors):
+def test_a_rejection_can_be_stepped_through_and_stops_run_all(errors):
     page = errors.page
     page.locator(".jp-Notebook .jp-Cell").first.click()
     errors.command("Run", "runmenu:run-all")

@@ -1,4 +1,4 @@
-"""Every test here runs programs in the real kernel, and must leave nothing there."""
+"""Every test here loads programs into the real kernel, and must leave nothing there."""
 
 import signal
 
@@ -32,7 +32,7 @@ def nothing_left_behind(warm):
 
 @pytest.fixture
 def kernel():
-    """A notebook's own."""
+    """A kernel as a notebook has it."""
     kernel = Kernel()
     yield kernel
     kernel.stop()

@@ -9,18 +9,18 @@ import pytest
 from helpers import until
 from notebook_kernel import NOTEBOOKS, Kernel, code_of
 
-EACH = 5  # kernels a chapter
+EACH = 5  # kernels per chapter
 
 
 @pytest.fixture
 def nothing_left_behind():
-    """Not for these: they look into the notebooks' processes, and Jupyter's client keeps threads in ours."""
+    """Switched off: these tests look into the notebooks' processes, and Jupyter's client keeps threads in this one."""
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_twenty_notebooks_at_once_all_finish_each_with_its_own_events(capsys):
-    """The chapters assert it themselves: exact counts of their own users' calls, their own programs' events."""
+    """The chapters' cells assert exact counts of their own users' calls and of their own programs' events."""
     paths = NOTEBOOKS * EACH
     together = Barrier(len(paths), timeout=600)
 

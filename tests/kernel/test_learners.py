@@ -1,4 +1,4 @@
-"""What learners do to a notebook, and a program to its readers: nothing is lost, nothing stays, the next Run All works."""
+"""What learners do to a notebook, and a program to its readers: nothing is lost or left behind, and Run All works again."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ assert set(pids) <= {line.pid for line in lines.lines}
 
 @pytest.fixture
 def nothing_left_behind():
-    """Not for these: they look into the notebook's process, and Jupyter's client keeps threads in ours."""
+    """Switched off: these tests look into the notebook's process, and Jupyter's client keeps threads in this one."""
 
 
 def run_all(kernel, path):
@@ -44,7 +44,7 @@ def test_a_hundred_cells_in_any_order_leave_nothing_and_the_next_run_all_works(p
     run_all(kernel, path)
     at_first = until(lambda: settled(kernel))
     for _ in range(100):
-        with contextlib.suppress(AssertionError):  # an error in the cell: it needs what another one makes
+        with contextlib.suppress(AssertionError):  # The cell fails: it needs what another one makes.
             kernel.run(dice.choice(cells).source)
     run_all(kernel, path)
     descriptors, threads = until(lambda: settled(kernel))
@@ -53,8 +53,8 @@ def test_a_hundred_cells_in_any_order_leave_nothing_and_the_next_run_all_works(p
     until(lambda: not kernel.remains())
 
 
-def compiles_apart(kernel):
-    """Whether a child of the kernel compiles a text for the first time (loading/sandbox.py)."""
+def is_in_the_sandboxed_compile(kernel):
+    """Whether a child of the kernel runs the sandboxed compile (loading/sandbox.py)."""
     children = Path(f"/proc/{kernel.pid}/task/{kernel.pid}/children").read_text().split()
     return any("sandbox" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
 
@@ -65,9 +65,9 @@ def test_an_interrupt_while_compiling_keeps_the_earlier_program(where, kernel):
     before = until(lambda: settled(kernel))
     new = f"program.replace('Hello', 'Goodbye {secrets.token_hex()}')"
     kernel.start(f"print('compiling')\nb = BPF(text={new})", "compiling")
-    until(lambda: compiles_apart(kernel))
+    until(lambda: is_in_the_sandboxed_compile(kernel))
     if where == "in this process":
-        until(lambda: not compiles_apart(kernel))
+        until(lambda: not is_in_the_sandboxed_compile(kernel))
     kernel.manager.interrupt_kernel()
     kernel.run("assert 'Hello' in b.source" + LINES)
     assert until(lambda: settled(kernel)) == before
@@ -171,7 +171,7 @@ CALLS = "import os\nfor _ in range(50_000): os.getpriority(0, 0)"
 
 
 def memory(kernel):
-    """What the kernel holds, in MiB."""
+    """The resident memory of the kernel, in MiB."""
     return int(re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{kernel.pid}/status").read_text())[1]) / 1024
 
 

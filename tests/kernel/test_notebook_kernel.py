@@ -19,7 +19,7 @@ with record(b) as lines:
 
 @pytest.fixture
 def nothing_left_behind():
-    """Not for these: they look into the notebook's process, and Jupyter's client keeps threads in ours."""
+    """Switched off: these tests look into the notebook's process, and Jupyter's client keeps threads in this one."""
 
 
 @pytest.mark.parametrize(

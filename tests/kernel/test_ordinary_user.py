@@ -31,7 +31,7 @@ def become(uid):
 
 @pytest.fixture
 def nothing_left_behind():
-    """Not for these: the programs are other processes', and Jupyter's client keeps threads in ours."""
+    """Switched off: the programs are other processes', and Jupyter's client keeps threads in this one."""
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def test_a_chapter_passes(clone, name):
     done = clone.run(clone.path / ".venv/bin/jupyter", *command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert name != "01_hello" or re.search(r"\d+ lines recorded, 0 lost", done.stdout)
-    # A user's first compiles aren't root's: for ./lab test --kernel, where each takes half a minute.
+    # A user's sandboxed compiles differ from root's; ./lab test --kernel, where each takes half a minute, uses these.
     shutil.copytree(clone.home / ".cache/ebpf-lab", CACHE / "ebpf-lab", dirs_exist_ok=True)
 
 
@@ -258,7 +258,7 @@ def test_setting_up_again_asks_for_nothing(clone):
     assert done.returncode == 0 and "are here" in done.stdout, done.stdout + done.stderr
 
 
-def test_without_capabilities_doctor_says_so(clone):
+def test_doctor_reports_what_notebooks_may_do_though_it_has_no_capabilities(clone):
     done = clone.lab("doctor")
     assert "the lab's notebooks may" in re.sub(r"\s+", " ", done.stdout)
 
@@ -274,7 +274,7 @@ def test_doctor_finds_the_helper_beside_an_active_environment(clone):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_uninstalling_takes_the_helper_and_all_else_that_lab_made(clone):  # the last one here: it does
+def test_uninstalling_removes_the_helper_and_all_else_that_lab_made(clone):  # The last test here, as it does.
     gone = subprocess.Popen(["true"])
     gone.wait()
     instance = Path(f"/sys/kernel/tracing/instances/ebpf_lab-{gone.pid}-0")

@@ -1,4 +1,4 @@
-"""./lab test --kernel IMAGE: what depends on the kernel, tried in another one than this machine's.
+"""./lab test --kernel IMAGE: the tests that depend on the kernel, run on another one than this machine's.
 
 virtme-ng boots the kernel in QEMU with this machine's files as its own, read-only: .venv, BCC and the
 project are the same there. With KVM where that really works, else in emulation, which is about twenty
@@ -93,7 +93,7 @@ def main(image, *tests):
 
 
 def _test(image, accelerated, user, tests):
-    """Run ``tests`` in a guest of their own, and show its lines -> its result, or None if it left none."""
+    """Run ``tests`` in a guest of their own and show its lines; returns its result, or None if it left none."""
     label = f"[{image.name}, {'root' if user == 'root' else 'a user'}: {Path(tests[0]).stem}, ...]"
     patience = ["--nbval-kernel-startup-timeout=600", "--nbval-cell-timeout=900", "-o", "timeout=1800"]
     pytest = ["-v", "-p", "no:cacheprovider", *patience, *tests]

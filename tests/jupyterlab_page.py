@@ -166,9 +166,9 @@ def server(home):
     settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text('{"adaptive-theme": true}')  # for Lab.theme()
-    token = secrets.token_hex(16)
+    token, runtime = secrets.token_hex(16), home / "runtime"
     env = os.environ | {
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_TOKEN": token,
     }
@@ -180,10 +180,11 @@ def server(home):
         )  # fmt: skip
         try:
             deadline = time.monotonic() + 60
-            while not (found := list((home / "runtime").glob("jpserver-*.json"))):
+            # The file is there before it is written.
+            while not (found := "".join(path.read_text() for path in runtime.glob("jpserver-*.json"))):
                 assert process.poll() is None and time.monotonic() < deadline, (home / "log").read_text()
                 time.sleep(0.1)
-            yield json.loads(found[0].read_text())["url"], token
+            yield json.loads(found)["url"], token
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

@@ -16,12 +16,9 @@ from . import helper, packages, stop
 
 MOUNTS = {"/sys/kernel/tracing": "tracefs", "/sys/fs/bpf": "bpf"}
 PROC_MOUNTS = Path("/proc/mounts")
-BCC = (
-    "/usr/lib/python3/dist-packages/bcc",
-    "/usr/lib/python3*/site-packages/bcc",
-)  # Debian's place, and Fedora's
+BCC = ["/usr/lib/python3/dist-packages/bcc", "/usr/lib/python3*/site-packages/bcc"]  # Debian's, Fedora's
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-MODES = {  # what ./lab needs beside the four below
+MODES = {  # what each mode needs, beside what every mode needs (missing_packages)
     "": [],
     "tests": ["chromium", "shellcheck"],
     "qemu": ["qemu", "busybox"],
@@ -48,7 +45,10 @@ def bcc_folder() -> Path | None:
 
 
 def run_bpftool() -> subprocess.CompletedProcess[str] | None:
-    """``bpftool version``, or None where there is no bpftool; Ubuntu's is a script that fails where the one for this kernel is missing."""
+    """Run ``bpftool version``; None if there is no bpftool.
+
+    Ubuntu's bpftool is a script that fails if the one for this kernel is not installed.
+    """
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     if not (path := shutil.which("bpftool", path=places)):
         return None

@@ -28,16 +28,9 @@ OPTIONAL = {  # what is lost where no package here brings it
     "chromium": "the browser tests are skipped",
 }
 VAGRANT = [
-    *(
-        "vagrant",
-        "vagrant-libvirt",
-        "libvirt-daemon-system",
-        "libvirt-clients",
-        "qemu-system-x86",
-        "qemu-utils",
-    ),
-    *("dnsmasq-base", "iptables", "mmdebstrap", "slirp4netns"),
-]
+    "vagrant", "vagrant-libvirt", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
+    "dnsmasq-base", "iptables", "mmdebstrap", "slirp4netns",
+]  # fmt: skip
 OTHERS = {  # by ID or ID_LIKE of os-release(5)
     "fedora": ("sudo dnf install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-devel-$(uname -r)"}),
     "suse": ("sudo zypper install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-default-devel"}),
@@ -99,7 +92,7 @@ def packaged_kernel() -> str:
 
 
 def _choose(wanted: str) -> tuple[bool, list[str]]:
-    """Whether apt knows a choice, and the packages of the first that it knows; if it knows none, or was not asked, those of the first."""
+    """The packages of the first choice that apt knows, after True; if it knows none, or was not asked, of the first, after False."""
     options = [choice.split() for choice in choices(wanted)]
     if len(options) == 1 and wanted not in OPTIONAL:
         return False, options[0]

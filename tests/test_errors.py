@@ -67,3 +67,10 @@ def test_an_attach_error_lists_each_hook_that_was_tried():
         "This kernel has no hook for the system call 'execve'.\n  kprobe on execve: no function of that name\nWhy: "
     )
     assert (error.hook, error.tried) == ("system call 'execve'", tried)
+
+
+def test_an_attach_error_without_a_rule_still_says_what_failed():
+    error = errors.AttachError(hook="system call 'execve'", tried=[("kprobe:x", "Device or resource busy")])
+    assert (
+        str(error) == "Nothing was attached to the system call 'execve'.\n  kprobe:x: Device or resource busy"
+    )

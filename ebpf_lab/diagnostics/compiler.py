@@ -120,9 +120,9 @@ def _late_error(output: str, source: str, rewritten: str) -> CompileError | None
     elif found := re.search(r"Cannot select: \w+: i64 = (s(?:div|rem)) .*?main\.c:(\d+):\d+", output):
         line = line_map(source, rewritten).get(int(found[2]), 0)
         message = f"LLVM has no instruction for this: Cannot select {found[1]}"
-    elif found := re.search(r"could not open bpf map: (\w+), error: (.*)", output):
+    elif found := re.search(r"could not open bpf map: (\w+), error: .*", output):
         line = number_of(re.search(rf"\b{found[1]}\b", source))
-        message = f"the kernel did not create the map {found[1]}: {found[2]}"
+        message = found[0]
     else:
         return None
     return _error(message, output, source, line, explained=found[0])

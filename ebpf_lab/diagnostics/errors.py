@@ -102,10 +102,12 @@ class AttachError(LabError, OSError):
     def __init__(
         self, what: str = "", *, hook: str = "", tried: Sequence[tuple[str, str]] = (), **texts: Any
     ) -> None:
+        listed = [] if what else [f"  {name}: {reason}" for name, reason in tried]
+        if not what and not texts.get("rule"):
+            what = f"Nothing was attached to the {hook}."
         super().__init__(what, hook=hook, **texts)
+        self.what = "\n".join([self.what, *listed])
         self.hook, self.tried = hook, list(tried)
-        if not what:
-            self.what = "\n".join([self.what, *(f"  {name}: {reason}" for name, reason in self.tried)])
 
 
 class MapError(LabError, KeyError):

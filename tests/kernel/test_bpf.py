@@ -276,7 +276,7 @@ def test_a_map_is_asked_for_by_name(name):
         ("\nint hello(void *c) {\n  float f = 1.5; f *= (long)c; return f;\n}\n", "line 3"),
         (
             "\nBPF_HASH(none, u32, u32, 0);\nint hello(void *c) { return 0; }\n",
-            "line 2: the kernel did not create the map none",
+            "line 2: could not open bpf map: none",
         ),
         ("\nint hello(void *c) { return 0; }\n\udcff", "line 3"),
     ],

@@ -5,15 +5,13 @@ from .explanation import Explanation
 ATTACH = [
     Explanation(
         "not-permitted",
-        pattern=r"Permission denied|Operation not permitted|may not look into it",
         meaning="This process may not attach to the {hook}.",
         why="attaching needs the capabilities CAP_BPF and CAP_PERFMON, and reading tracefs needs CAP_DAC_READ_SEARCH.",
         fixes=("open the lab with ./lab: its notebooks get them.",),
-        example="Failed to attach BPF program hello to tracepoint: Permission denied",
+        example="This process may not attach to the tracepoint 'syscalls:sys_enter_execve'.",
     ),
     Explanation(
         "no-such-hook",
-        pattern=r"no such tracepoint|There is no raw tracepoint|no function of that name|cannot attach kprobe, probe entry may not exist|No such file or directory",
         meaning="This kernel has no hook for the {hook}.",
         why="hooks are functions and events of the kernel. Which ones exist depends on its version and how it was built.",
         fixes=("look the name up: ls /sys/kernel/tracing/events/syscalls, or /proc/kallsyms for functions.",),
@@ -21,7 +19,6 @@ ATTACH = [
     ),
     Explanation(
         "no-kprobes",
-        pattern=r"has no kprobes",
         meaning="This kernel has no kprobes, so no hook for the {hook}.",
         why="a kprobe needs a kernel built with CONFIG_KPROBES.",
         fixes=("declare the function as taking void *ctx: attach() then uses the system call's tracepoint.",),
@@ -29,7 +26,6 @@ ATTACH = [
     ),
     Explanation(
         "matched-nothing",
-        pattern=r"matched no hook",
         meaning="{method}() matched no hook, so nothing was attached.",
         why="BCC reads the name as a regular expression, and an expression that matches nothing is no error to BCC.",
         fixes=("name the arguments: attach_tracepoint(tp='syscalls:sys_enter_execve', fn_name='hello').",),

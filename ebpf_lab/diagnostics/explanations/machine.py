@@ -5,7 +5,6 @@ from .explanation import Explanation
 MACHINE = [
     Explanation(
         "capabilities",
-        pattern=r"lacks? (?P<missing>CAP_.*)",
         meaning="The kernel does not let this process {action}: it lacks {missing}.",
         why="a BPF program can see what every process on the machine does, so the kernel asks for a capability for each kind of use.",
         fixes=("open the lab with ./lab: its notebooks get them. Elsewhere, as root: sudo.",),
@@ -13,7 +12,6 @@ MACHINE = [
     ),
     Explanation(
         "program-type",
-        pattern=r"as this type of program",
         meaning="The kernel rejected {function} as this type of program: {reason}",
         why="a kernel can be built without some types of program. fentry and LSM programs also need the name of their hook.",
         fixes=("load it as another type: nearly every kernel has tracepoints and raw tracepoints.",),
@@ -21,7 +19,6 @@ MACHINE = [
     ),
     Explanation(
         "map-name",
-        pattern=r"has no map named",
         meaning="The program has no map named {name!r}; it has: {known}.",
         why='b["name"] looks a map up by the name that the program declares it with.',
         fixes=("use one of the names above.",),
@@ -29,7 +26,6 @@ MACHINE = [
     ),
     Explanation(
         "function-name",
-        pattern=r"has no function named",
         meaning="The program has no function named {name!r}; it has: {known}.",
         why="a function is looked up by the name that the program defines it with. A static function is not a program of its own.",
         fixes=("use one of the names above.",),

@@ -6,7 +6,7 @@ maps and inspect/ give, and sets the traits that its JavaScript draws. live.py i
 
 from typing import TYPE_CHECKING, Any
 
-from bcc.table import PerfEventArray, ProgArray, RingBuf, TableBase
+from bcc.table import PerfEventArray, ProgArray, QueueStack, RingBuf, TableBase
 
 from .. import testrun
 from ..bpf import BPF
@@ -52,7 +52,7 @@ def watch(source: Any, key: str | None = None) -> "LiveView":
         from .jumps import JumpView
 
         view = JumpView.shown_for(source, key=key)
-    elif isinstance(source, TableBase):
+    elif isinstance(source, TableBase | QueueStack):
         from .map import MapView
 
         view = MapView.shown_for(source, key=key)

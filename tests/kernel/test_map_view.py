@@ -35,6 +35,11 @@ def shown(view):
     return {row[0]: row[1] for row in view.shown["rows"]}
 
 
+def test_a_map_that_cannot_be_read_as_a_table_is_an_error_that_names_what_to_use_instead():
+    with pytest.raises(TypeError, match=r"use its own pop\(\)"):
+        watch(BPF(text="\nBPF_QUEUE(queue, u64, 10);\n")["queue"])
+
+
 def test_counts_arrive_while_it_is_watched(b):
     attach(b, syscall="execve", fn_name="hello")
     view = watch(b["counter_table"])

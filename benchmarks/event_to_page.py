@@ -4,7 +4,7 @@
 
 Needs what ./lab setup --tests installs. A JupyterLab server and a Chromium are started,
 with two notebooks, each in a window. One has watch() of a program's trace lines and of its
-ring buffer. The other's cell is in the book's loop, BCC's trace_print(), which prints the
+ring buffer. A cell of the other runs the book's loop, BCC's trace_print(), which prints the
 same lines. For each process that a certain user starts the program writes the kernel's
 clock into both. Processes are started one by one, 50 to 350 ms apart at random, so that
 they don't keep step with a screen update. The page takes the time when the number has
@@ -131,8 +131,8 @@ def main(events):
         lines.append(f"| {name} | {len(ms)} | {' | '.join(f'{figure:.0f}' for figure in figures)} |")
     lines += [
         "",
-        "watch() draws ten times a second, however much comes, and other cells can run meanwhile. trace_print() sends each "
-        "line by itself, in a cell that never ends.",
+        "watch() shows at once what comes after a pause, and draws ten times a second however much comes; other cells can run "
+        "meanwhile. trace_print() sends each line by itself, in a cell that never ends.",
     ]
     text = "\n".join([*lines, ""])
     Path(__file__).with_suffix(".md").write_text(text)

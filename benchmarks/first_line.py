@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/first_line.py [ROUNDS]
 
 Imports come before the clock starts. Each round loads three times, in turn: plain
-BCC; this lab with a text that it has not seen, so that it is tried in a process of
-its own first; and this lab with a text that it has seen. Each time the program is
+BCC; this lab with a source that it has not seen, which it compiles in a sandboxed process
+first; and this lab with a source that it has seen. Each time the program is
 attached to the execve tracepoint, one process is started, and the clock stops
 when Python has that process's line. Both attach to the tracepoint, so that both do
 the same work on every kernel. Written to first_line.md beside this file.
@@ -55,11 +55,11 @@ def main(rounds):
     headers.prepare()
     ours(TEXT.format("seen before"))
     plain(TEXT.format("seen before"))
-    times = {"plain BCC": [], "ebpf_lab, text seen before": [], "ebpf_lab, new text": []}
+    times = {"plain BCC": [], "ebpf_lab, source seen before": [], "ebpf_lab, new source": []}
     for n in range(rounds):
         times["plain BCC"].append(plain(TEXT.format("seen before")))
-        times["ebpf_lab, text seen before"].append(ours(TEXT.format("seen before")))
-        times["ebpf_lab, new text"].append(ours(TEXT.format(f"new {os.getpid()} {n}")))
+        times["ebpf_lab, source seen before"].append(ours(TEXT.format("seen before")))
+        times["ebpf_lab, new source"].append(ours(TEXT.format(f"new {os.getpid()} {n}")))
     base = statistics.median(times["plain BCC"])
     lines = [
         "# From `BPF(` to the first line",

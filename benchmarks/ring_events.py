@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/ring_events.py [LARGEST]
 
-An event has two numbers and two texts, 36 bytes; with its header it takes 48 of
+An event has two numbers and two char arrays, 36 bytes; with its header it takes 48 bytes of
 the ring. A ring that holds 1,000 to LARGEST (10,000,000) events is filled by
-BPF_PROG_TEST_RUN, and then the CPU time of the reading alone is taken, the ways in
+BPF_PROG_TEST_RUN, and then the CPU time of the reading alone is measured, the ways in
 turn, nine rounds (fewer for the slow ways; once where that takes 3 s); the figures
 are medians. The C is compiled here, against libbpf, where a C compiler is.
 
@@ -97,7 +97,7 @@ def library(folder):
 
 
 class Nobody:
-    """Listens, so that the buffer's reader keeps its ring open between two recordings."""
+    """A sink that keeps the buffer's reader and its ring open between two recordings."""
 
     def feed(self, *_):
         pass
@@ -207,7 +207,7 @@ class Ways:
 
 
 def at(size, in_c):
-    """-> {way: ns an event}, for a ring that holds ``size`` events."""
+    """-> {way: ns per event}, for a ring that holds ``size`` events."""
     pages = 1 << (size * 48 // 4096).bit_length()
     taken, said = {}, {}
     with BPF(text=PROGRAM % pages, keep=True) as b:
@@ -228,7 +228,7 @@ def at(size, in_c):
 
 
 def at_once(mebibytes, results):
-    """One run of a program that fills a ring as fast as it can, on another CPU than the one that reads."""
+    """One run of a program that fills a ring as fast as it can, on another CPU than the reader's."""
     cpus = sorted(os.sched_getaffinity(0))
     with BPF(text=PROGRAM % (mebibytes * 256), keep=True) as b:
         b.load_func("burst", BPF.SOCKET_FILTER)
@@ -251,7 +251,7 @@ def chart(sizes, results, path):
     for name, _ in shown:
         colour, marker = STYLE[name]
         axes.loglog(sizes, [results[size][name] for size in sizes], marker + "-", color=colour, label=name)
-    axes.set(xlabel="events in the ring", ylabel="ns an event", title="Reading the events of a ring buffer")
+    axes.set(xlabel="events in the ring", ylabel="ns per event", title="Reading the events of a ring buffer")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False)
     figure.savefig(path, metadata={"Date": None})
@@ -276,8 +276,8 @@ def report(sizes, results, both, in_c, busy, here):
         "",
         f"Made by `benchmarks/ring_events.py` on Linux {platform.release()}, {os.cpu_count()} CPUs, "
         f"Python {platform.python_version()}, bcc {bcc.__version__}, numpy {np.__version__}, pandas {pd.__version__}; "
-        f"others used the CPUs too (load {busy:.1f} at the start). An event is a struct of 36 bytes: two u32, and texts of 16 and 12. "
-        "Nanoseconds of CPU time an event, for the reading alone, medians.",
+        f"others used the CPUs too (load {busy:.1f} at the start). An event is a struct of 36 bytes: two u32, and char arrays of 16 and 12. "
+        "Nanoseconds of CPU time per event, for the reading alone, medians.",
         "",
         "| events | " + " | ".join(f"{size:,}" for size in sizes) + " |",
         "|:--|" + "--:|" * len(sizes),
@@ -291,12 +291,12 @@ def report(sizes, results, both, in_c, busy, here):
         lines.append(f"| times: {slow} / {fast} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "BCC's event() gives dicts, its callback returns 0, which is the fast way; the DataFrame's texts are strings there and categories with `record()`. "
+        "BCC's event() gives dicts, its callback returns 0, which is the fast way; the DataFrame's text columns are strings there and categories with `record()`. "
         'What a recording holds, and the C in "fresh memory", is memory that the kernel hands out during the reading; '
-        "the plain C copies each record to memory that was used before, and Ring.take() gives chunks that are not kept: compare each with its like. "
-        "memcpy copies the same 36 bytes an event, in one piece.",
+        "the plain C copies each record to memory that was used before, and Ring.take() gives chunks that are not kept: compare each with its own kind. "
+        "memcpy copies the same 36 bytes per event, in one piece.",
         "",
-        "![Nanoseconds an event over the number of events, both axes logarithmic: BCC's ways stay level far above; "
+        "![Nanoseconds per event over the number of events, both axes logarithmic: BCC's ways stay level far above; "
         "record() falls with the number of events until it is near the C](ring_events.svg)",
         "",
         "## Read while it is filled",

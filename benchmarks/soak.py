@@ -1,11 +1,11 @@
-"""All four chapters' live views open in a real browser, for a long time, with steady work: what does it cost?
+"""All four chapters' live views open in a real browser, for a long time, with steady work: what do they cost?
 
     .venv/bin/python benchmarks/soak.py [--minutes 30]
 
 JupyterLab and a headless Chromium, a page and a notebook's kernel for each of: chapter 1's
 trace lines, chapter 2's map, chapter 3's events and, in a copy of it, its drawn ring, and chapter 4's
 jump table. Each second 23 processes are started as the user whom chapter 4 watches. Memory
-(proportional, PSS), descriptors and CPU are taken over a minute after a minute of warming up, and over the last
+(proportional, PSS), descriptors and CPU are measured over a minute after a minute of warming up, and over the last
 minute; so is what each page still holds, after a garbage collection: a browser's memory grows until it collects,
 and what it holds only grows where something leaks. At the end chapters 2 and 4 must show exactly as many processes as were started. Printed as a table.
 """

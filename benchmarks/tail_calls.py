@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/tail_calls.py
 
-First the whole way, as a program of the machine feels it: a loop of getppid(2),
+First the whole cost, as any process of the machine pays it: a loop of getppid(2),
 without anything attached, then with dispatchers on the raw tracepoint sys_enter
 that look at the user only, that jump to an empty slot, and that jump to a program.
 Then the same programs alone, run by BPF_PROG_TEST_RUN as socket filters. Each figure

@@ -33,7 +33,7 @@ def test_importing_the_package_in_ipython_registers_it(shell):
     assert "bpf" in shell.magics_manager.magics["cell"]
 
 
-def test_only_a_notebook_gets_an_errors_words_below_it(shell, monkeypatch, capsys):
+def test_only_a_notebook_shows_an_errors_log_below_it(shell, monkeypatch, capsys):
     from ebpf_lab import magic
 
     magic.register(shell)

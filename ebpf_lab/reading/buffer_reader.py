@@ -151,10 +151,8 @@ def lost_of(bpf: BPF) -> int | None:
     except MapError:
         return None
     if not isinstance(table, bcc_table.Array | bcc_table.PerCpuArray):
-        raise MapError(
-            "The map named lost counts lost events, so it must be an array with the count in slot 0.",
-            fix="BPF_ARRAY(lost, u64, 1), or another name for the map",
-        )
+        declaration = "BPF_ARRAY(lost, u64, 1)"
+        raise MapError(rule="map-of-counts", name="lost", counted="lost events", declaration=declaration)
     value = table[0]
     return int(value.value if hasattr(value, "value") else sum(value))
 

@@ -41,7 +41,7 @@ def numbers(view):
     return [row[1] for row in view.shown["rows"]]
 
 
-def test_events_arrive_a_column_a_field(b):
+def test_events_arrive_with_one_column_per_field(b):
     view = watch(b["output"])
     assert view.heads == [["n", True], ["cpu", True], ["text", False]]
     fire(b, "burst", times=23)
@@ -115,7 +115,7 @@ def test_it_ends_with_its_program_and_keeps_what_it_shows(b):
     assert view.shown["note"] == "Ended: the program was unloaded."
 
 
-def test_where_nobody_counts_it_says_so():
+def test_losses_that_nobody_counts_are_not_counted():
     b = BPF(text=RING.replace("BPF_ARRAY(lost, u64, 1);", "").replace("lost.increment(0);", "return 0;"))
     view = watch(b["output"])
     fire(b, "burst")
@@ -123,7 +123,7 @@ def test_where_nobody_counts_it_says_so():
     assert view.shown["lost"] is None and "losses not counted" in repr(view)
 
 
-def test_records_of_another_size_are_said(b):
+def test_records_of_another_size_are_reported(b):
     b = BPF(text=RING.replace("ringbuf_output(&e, sizeof(e), 0)", "ringbuf_output(&e, 12, 0)"))
     view = watch(b["output"])
     fire(b, "burst", times=2)

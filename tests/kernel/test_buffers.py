@@ -276,7 +276,7 @@ def test_a_per_cpu_array_can_count_too():
     assert len(events) + events.lost == 5003 * len(os.sched_getaffinity(0)) and events.lost > 0
 
 
-def test_a_map_named_lost_that_cannot_be_a_count_is_refused():
+def test_a_map_named_lost_that_cannot_be_a_count_is_an_error():
     b = BPF(text=RING + "BPF_HASH(lost, u64, u64);")
     with pytest.raises(MapError, match="named lost counts lost events"), record(b["output"]):
         pass
@@ -412,7 +412,7 @@ def test_a_poll_of_perf_buffers_ends_though_events_keep_coming(monkeypatch):
     assert sorted(set(got)) == sorted(got) and len(got) > 64
 
 
-def test_lost_perf_events_are_said_where_no_lost_cb_is_given(capsys):
+def test_lost_perf_events_are_printed_without_a_lost_cb(capsys):
     b = BPF(text=PERF_BURST.replace("FILL", "36"))
     open_buffer(b, lambda cpu, data, size: None, page_cnt=1)
     fire(b, "burst", times=1000, cpu=0)
@@ -431,18 +431,18 @@ def test_a_field_of_a_type_that_bcc_does_not_know_is_an_error_not_the_end_of_pyt
 
 
 @pytest.mark.parametrize("source", [5, None, "output"])
-def test_what_is_no_source_of_events_is_refused(source):
+def test_what_is_not_a_source_of_events_is_a_type_error(source):
     with pytest.raises(TypeError, match="source of events"), record(source):
         pass
 
 
-def test_a_hash_is_refused_with_to_frame_named():
+def test_a_hash_is_rejected_with_to_frame_named():
     b = BPF(text=RING + "BPF_HASH(counts, u64, u64);")
     with pytest.raises(TypeError, match=r"to_frame\(\)"), record(b["counts"]):
         pass
 
 
-def test_a_program_closed_within_the_block_ends_the_recording_and_says_so(b):
+def test_a_program_closed_within_the_block_ends_the_recording_early(b):
     table = b["output"]
     with record(table) as events:
         pids = run("/bin/true", times=5).pids

@@ -153,7 +153,7 @@ def test_slots_are_system_calls_where_the_program_says_so(old, new, named):
     assert watch(b[name]).shown["rows"][0][1] == ("execve" if named else "")
 
 
-def test_key_may_be_said(b):
+def test_the_key_can_be_named(b):
     b["syscall"][3] = load(b)
     view = watch(b["syscall"], key="opcode")
     assert (

@@ -62,7 +62,7 @@ def test_numbers_of_system_calls_are_shown_as_names(b):
     assert shown(view) == {counts.syscall_label(59): str(3 + 4 * (b["per_cpu"].total_cpu - 1))}
 
 
-def test_key_may_be_said(b):
+def test_the_key_can_be_named(b):
     assert watch(b["slots"], key="place").shown["heads"][0] == "place"
     assert shown(watch(b["slots"])) == {"0": "0", "1": "0", "2": "0"}
 
@@ -130,6 +130,6 @@ def test_watching_a_map_again_gives_the_same_view(b):
 
 
 @pytest.mark.parametrize("source", [5, None, "counter_table"])
-def test_what_is_neither_program_nor_map_is_refused(source):
+def test_what_is_neither_program_nor_map_is_a_type_error(source):
     with pytest.raises(TypeError, match="takes a program"):
         watch(source)

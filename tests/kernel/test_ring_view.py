@@ -260,7 +260,7 @@ def test_a_perf_buffer_is_no_ring_to_draw():
 
 
 @pytest.mark.parametrize("what", [5, None, "output"])
-def test_what_is_no_ring_buffer_is_refused(what, b):
+def test_what_is_not_a_ring_buffer_is_a_type_error(what, b):
     with pytest.raises(TypeError, match="takes a ring buffer"):
         draw(what)
 

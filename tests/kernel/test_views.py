@@ -101,6 +101,6 @@ def test_the_text_form_has_the_lines(b):
 
 
 @pytest.mark.parametrize("source", [5, None, "b"])
-def test_what_is_no_program_is_refused(source):
+def test_what_is_not_a_program_is_a_type_error(source):
     with pytest.raises(TypeError, match="takes a program"):
         watch(source)

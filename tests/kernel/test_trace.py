@@ -161,12 +161,12 @@ def test_a_reader_that_fails_is_an_error_at_the_end_of_the_block_and_the_next_re
 
 
 @pytest.mark.parametrize("source", [5, "hello", None, {}])
-def test_what_is_no_source_of_events_is_refused(source):
+def test_what_is_not_a_source_of_events_is_a_type_error(source):
     with pytest.raises(TypeError, match="takes a source of events"), record(source):
         pass
 
 
-def test_a_map_is_refused_as_a_source():
+def test_a_map_is_not_a_source():
     b = BPF(text="\nBPF_HASH(counts);\nint hello(void *ctx) { return 0; }\n")
     with pytest.raises(TypeError, match="map"), record(b["counts"]):
         pass

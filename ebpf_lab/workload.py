@@ -52,12 +52,7 @@ def run(
     TimeoutError. An interrupt kills it too.
     """
     argv = _argv(command)
-    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-        raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
-    if uid is not None and not (
-        isinstance(uid, int) and 0 <= uid < 2**32 - 1
-    ):  # to the kernel -1 means: no change
-        raise ValueError(f"uid is the number of a user, not {uid!r}")
+    _check_numbers(times, uid)
     deadline = time.monotonic() + seconds
     started = Processes(argv)
     running: list[subprocess.Popen] = []
@@ -92,6 +87,15 @@ def _argv(command: str | list[str]) -> list[str]:
     if not path:
         raise FileNotFoundError(f"run(): there is no command {argv[0]!r} in {os.environ.get('PATH', 'PATH')}")
     return [os.path.abspath(path), *argv[1:]]
+
+
+def _check_numbers(times: int, uid: int | None) -> None:
+    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
+    if uid is not None and not (
+        isinstance(uid, int) and 0 <= uid < 2**32 - 1
+    ):  # To the kernel, -1 is "no change".
+        raise ValueError(f"uid is the number of a user, not {uid!r}")
 
 
 def _start(argv: list[str], uid: int | None) -> subprocess.Popen:

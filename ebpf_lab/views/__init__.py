@@ -39,32 +39,34 @@ def watch(source: Any, key: str | None = None) -> "LiveView":
     A view goes on while other cells run, and ends with its program. ``str()`` gives
     it as text, for where widgets can't be shown. Raises what record() or to_frame() raise.
     """
-    view: Any
-    if isinstance(source, BPF):
-        from .stream import TraceView
-
-        view = TraceView.shown_for(source)
-    elif isinstance(source, PerfEventArray | RingBuf):
-        from .stream import BufferView
-
-        view = BufferView.shown_for(source)
-    elif isinstance(source, ProgArray):
-        from .jumps import JumpView
-
-        view = JumpView.shown_for(source, key=key)
-    elif isinstance(source, TableBase | QueueStack):
-        from .map import MapView
-
-        view = MapView.shown_for(source, key=key)
-    else:
-        raise TypeError(
-            f"watch() takes a program, watch(b), or a map of one; {type(source).__name__} is neither."
-        )
+    view = _view_of(source, key)
     if key and hasattr(view, "key"):
         view.key = key
         view.look()
     view.running = True
     return view
+
+
+def _view_of(source: Any, key: str | None) -> Any:
+    if isinstance(source, BPF):
+        from .stream import TraceView
+
+        return TraceView.shown_for(source)
+    if isinstance(source, PerfEventArray | RingBuf):
+        from .stream import BufferView
+
+        return BufferView.shown_for(source)
+    if isinstance(source, ProgArray):
+        from .jumps import JumpView
+
+        return JumpView.shown_for(source, key=key)
+    if isinstance(source, TableBase | QueueStack):
+        from .map import MapView
+
+        return MapView.shown_for(source, key=key)
+    raise TypeError(
+        f"watch() takes a program, watch(b), or a map of one; {type(source).__name__} is neither."
+    )
 
 
 def draw(ring: Any, fire: str | None = None) -> "RingView":

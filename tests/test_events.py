@@ -33,6 +33,11 @@ def test_a_loss_that_the_kernel_cannot_count_is_at_least_one():
     assert parse(b"CPU:1 [LOST EVENTS]\n" + HELLO)[1] == 1
 
 
+def test_a_read_without_any_known_line_gives_its_lines_unparsed():
+    assert parse(b"nonsense\n") == ([Line(None, None, None, None, "nonsense")], 0)
+    assert parse(b"") == ([], 0)
+
+
 def test_newlines_in_a_message_stay_in_it():
     text = HELLO.replace(b"World!", b"World!\nsecond line\n\nfourth")
     assert [line.message for line in parse(text + HELLO)[0]] == [

@@ -44,7 +44,7 @@ def parse(text: bytes) -> tuple[list[Line], int]:
     before = text[: starts[0].start()] if starts else text
     if before.strip():
         lines += [Line(None, None, None, None, _text(line)) for line in before.splitlines() if line]
-    for start, after in zip(starts, [*starts[1:], None], strict=True):
+    for start, after in zip(starts, [*starts[1:], None], strict=False):
         rest = text[start.end() : after.start() if after else len(text)].removesuffix(b"\n")
         if start["pid"] is None:
             lost += int(start["lost"] or 1)  # '[LOST EVENTS]': the kernel can't tell how many either

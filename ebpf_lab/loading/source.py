@@ -8,19 +8,16 @@ from .libbcc import bcc
 
 
 def source_of(arguments: dict[str, Any]) -> bytes:
-    """The C source in ``text`` or ``src_file``; CompileError where it is empty or can't be encoded."""
+    """The C source in ``text`` or ``src_file``; CompileError where it can't be read or encoded.
+
+    It may be empty: BCC's tools ask BPF(text="") for the name of a system call's function.
+    """
     if path := arguments.get("src_file"):
         source = _read(path)
     elif isinstance(text := arguments.get("text"), str | bytes):
         source = text if isinstance(text, bytes) else _encoded(text)
     else:
         raise TypeError(f"BPF(text=...) needs the program's C source as a str, not {type(text).__name__}")
-    if not source.strip():
-        raise CompileError(
-            "line 1: the program is empty.",
-            line=1,
-            fix="give its C source: BPF(text=program), or a %%bpf program cell",
-        )
     if b"\0" in source:
         line = source.count(b"\n", 0, source.index(0)) + 1
         raise CompileError(f"line {line}: the source contains a NUL character.", line=line)

@@ -46,7 +46,7 @@ def test_a_check_and_a_running_program_do_not_disturb_each_other(hello):
 @pytest.mark.parametrize(
     ("program", "why"),
     [
-        ("", "CompileError"),
+        ("", "no function named"),
         ("\nint hello(", "CompileError"),
         ("\nint other(void *ctx) { return 0; }\n", "no function named 'hello'"),
         ("\nint hello(void *ctx) {\n  return *(int *)5;\n}\n", "VerifierError"),

@@ -153,6 +153,12 @@ def test_nothing_is_cut_off_or_too_small_to_read(views, theme, width):
         assert small == [], name
 
 
+def lines_of(trace, pid):
+    """The trace view's rows of that process; the view's filter also finds the number within times and other pids."""
+    lines = trace.locator("tbody tr").filter(has_text="Hello views!")
+    return lines.filter(has=trace.page.locator(f'td:text-is("{pid}")'))
+
+
 def test_a_reopened_tab_is_live_again(views):
     views.save()
     views.new_tab()
@@ -161,7 +167,7 @@ def test_a_reopened_tab_is_live_again(views):
     trace.scroll_into_view_if_needed()
     pid = run("/bin/true").pids[0]
     trace.get_by_label("Filter").fill(str(pid))
-    expect(trace.locator("tbody tr").filter(has_text="Hello views!")).to_have_count(1)
+    expect(lines_of(trace, pid)).to_have_count(1)
     counts = views.page.locator(".ebpf-map [role=img]")
     run("/bin/true", times=23, uid=12001)
     expect(counts).to_have_attribute("aria-label", re.compile(r"12001 23\b"))
@@ -179,5 +185,4 @@ def test_a_restarted_kernel_runs_it_all_again(views):
     trace = views.page.locator(".ebpf-stream").first
     pid = run("/bin/true").pids[0]
     trace.get_by_label("Filter").fill(str(pid))
-    rows = trace.locator("tbody tr").filter(has_text="Hello views!")
-    expect(rows).to_have_count(1)  # The program from before the restart is gone.
+    expect(lines_of(trace, pid)).to_have_count(1)  # The program from before the restart is gone.

@@ -15,7 +15,7 @@ from .diagnostics.errors import CompileError, LabError, MapError, UnloadedError
 from .diagnostics.names import check_name
 from .kernel import capabilities, headers, leftovers, syscalls
 from .loading import stderr
-from .loading.compile import CFLAGS, Rewritten, compile_first
+from .loading.compile import Rewritten, compile_first
 from .loading.interrupts import held_back
 from .loading.libbcc import bcc, lib
 from .loading.load import load_error, privilege_error, test_load
@@ -41,7 +41,6 @@ class BPF(bcc.BPF):
 
     def __init__(self, *args: Any, keep: bool | Literal["all"] = False, **kwargs: Any) -> None:
         given = inspect.signature(bcc.BPF.__init__).bind(self, *args, **kwargs)
-        given.arguments["cflags"] = [*given.arguments.get("cflags", []), *CFLAGS]
         source = source_of(given.arguments)
         self.source, self.warnings = source.decode(errors="backslashreplace"), ""
         self._owned: dict[Any, Any] = {}  # what own() made
@@ -53,7 +52,7 @@ class BPF(bcc.BPF):
             headers.prepare()
             leftovers.sweep()
             if not given.arguments.get("usdt_contexts"):  # BCC adds their code to the source.
-                self.rewritten = compile_first(source, given.arguments["cflags"])
+                self.rewritten = compile_first(source, given.arguments.get("cflags", []))
             self._compile(*given.args[1:], **given.kwargs)
             self._replace(keep)
 

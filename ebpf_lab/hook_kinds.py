@@ -58,7 +58,8 @@ def tracepoints() -> list[str]:
 
 def raw_tracepoints() -> list[str]:
     """The raw tracepoints: those of the kernel's events, and the two that all system calls share."""
-    return ["sys_enter", "sys_exit", *(event.partition(":")[2] for event in tracepoints())]
+    names = [event.partition(":") for event in tracepoints()]
+    return ["sys_enter", "sys_exit", *(name for category, _, name in names if category != "syscalls")]
 
 
 def _offset(arguments: Arguments, name: str) -> str:
@@ -180,6 +181,7 @@ KINDS = [
         detach=lambda program, key: program.detach_raw_tracepoint(key),
         tell=lambda a: f"rawtracepoint:{a['tp']}",
         names=lambda a: (a["tp"], raw_tracepoints()),
+        missing="no-raw-tracepoint",
     ),
     Kind(
         "attach_kfunc",

@@ -4,6 +4,7 @@ Only text goes in and out here: nothing is compiled.
 """
 
 import re
+import unicodedata
 from difflib import get_close_matches
 from itertools import zip_longest
 from typing import NamedTuple
@@ -18,7 +19,22 @@ _MAPS = (  # declarations of maps; the group is the name
     r"\bBPF_\w+\(\s*(\w+)",
     r'\bBPF_\w+\("\w+",(?:[^,]+,){2}\s*(\w+)',
 )
-_MACRO = r"\s*((?:BPF|TRACEPOINT|RAW_TRACEPOINT|KFUNC|KRETFUNC|LSM|MODULE|USDT|XDP)_?\w*)\s*\("
+_MACRO = r"(?:(?:static|inline|int|void|\w\d+)\s+|\s)*((?:BPF|TRACEPOINT|RAW_TRACEPOINT|KFUNC|KRETFUNC|LSM|MODULE|USDT|XDP)_?\w*)\s*\("
+# Which of the kernel's headers define what programs often use.
+HEADERS = {
+    "struct pt_regs": "uapi/linux/ptrace.h",
+    "struct bpf_perf_event_data": "uapi/linux/bpf_perf_event.h",
+    "struct task_struct": "linux/sched.h",
+    "struct file": "linux/fs.h",
+    "struct sock": "net/sock.h",
+    "struct sk_buff": "linux/skbuff.h",
+    "struct ethhdr": "uapi/linux/if_ether.h",
+    "struct iphdr": "uapi/linux/ip.h",
+    "struct ipv6hdr": "uapi/linux/ipv6.h",
+    "struct tcphdr": "uapi/linux/tcp.h",
+    "struct udphdr": "uapi/linux/udp.h",
+}
+_NOT_CODE = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"'  # comments and strings
 
 
 class _Diagnostic(NamedTuple):
@@ -43,6 +59,11 @@ def compile_error(output: str, source: str, rewritten: str = "") -> CompileError
     if not errors:
         return _late_error(output, source, rewritten) or _error(_tail(output), output, source)
     first = next((d for d in errors if d.in_source), errors[0])
+    if character := _invisible(source):
+        line, name = number_of(character), unicodedata.name(character[0], "").lower()
+        column = character.start() - character.string.rfind("\n", 0, character.start())
+        message = f"the source contains the invisible character U+{ord(character[0]):04X} ({name})"
+        return _error(message, output, source, line, column, explained=first.text, invisible=name)
     message = re.sub(r" \[-W.*\]$", "", first.text)
     if first.in_source:
         line, column = _learners_place(first, seen, source, rewritten)
@@ -52,7 +73,7 @@ def compile_error(output: str, source: str, rewritten: str = "") -> CompileError
     others = [d.kind for d in seen if d is not first and d.kind != "note"]
     more = f"({len(others)} more: {', '.join(others)}; all of it in .log)" if others else ""
     unclosed = next((d.text for d in seen[:1] if "missing terminating '\"'" in d.text), "")
-    facts = _facts(first.text, source, line)
+    facts = _facts(first, seen, source, line, column)
     return _error(message, output, source, line, column, more, explained=unclosed or first.text, **facts)
 
 
@@ -86,18 +107,73 @@ def _learners_place(
     return line_map(source, rewritten).get(error.line, 0), 0
 
 
-def _facts(message: str, source: str, line: int) -> dict[str, object]:
-    """What the source adds to clang's message: a macro of that line, or the name that was meant."""
+def _invisible(source: str) -> re.Match[str] | None:
+    """The first character outside of comments and strings that an editor shows as nothing."""
+    code = re.sub(_NOT_CODE, lambda found: re.sub(r"[^\n]", " ", found[0]), source, flags=re.S)
+    return next(
+        (found for found in re.finditer(r"[^\x00-\x7f]", code) if unicodedata.category(found[0]) == "Cf"),
+        None,
+    )
+
+
+def _facts(
+    error: _Diagnostic, seen: list[_Diagnostic], source: str, line: int, column: int
+) -> dict[str, object]:
+    """What the source and clang's notes add to its message: which macro, map or header it is about, which name was meant."""
     facts: dict[str, object] = {}
-    if macro := re.match(_MACRO, line_at(source, line)):
+    text, message = line_at(source, line), error.text
+    maps = {found[1]: number_of(found) for form in _MAPS for found in re.finditer(form, source)}
+    if macro := re.match(_MACRO, text):
         facts["macro"] = macro[1]
     if meant := re.search(r"did you mean '(\w+)'", message):
         facts["near"] = meant[1]
     elif name := re.search(r"undeclared identifier '(\w+)'", message):
-        maps = {found[1]: number_of(found) for form in _MAPS for found in re.finditer(form, source)}
         facts["declared_below"] = maps.get(name[1], 0) > line
         facts["near"] = next(iter(get_close_matches(name[1], maps, 1)), "")
+    if (subscript := re.search(r"\b(\w+)\[(\w+)\]", text)) and subscript[1] in maps:
+        facts |= {"map": subscript[1], "key": subscript[2]}
+    if unknown := re.search(r"incomplete (?:definition of )?type '([\w ]+)'", message):
+        facts["include"] = HEADERS.get(unknown[1], "")
+    if argument := re.match(r"\w+", text[column - 1 :] if column else ""):
+        facts["passed"] = argument[0]
+    notes = seen[seen.index(error) + 1 :]
+    after = [note for note in notes[: next((i for i, d in enumerate(notes) if d.kind != "note"), None)]]
+    facts["header"] = next((_include(d) for d in after if "previous" in d.text and not d.in_source), "")
+    facts["header_macro"] = next(
+        (d.text.split("'")[1] for d in after if d.text.startswith("expanded from macro") and not d.in_source),
+        "",
+    )
     return facts
+
+
+def _include(note: _Diagnostic) -> str:
+    """The header of a note, as an #include names it."""
+    return note.file.rpartition("include/")[2]
+
+
+def call_error(output: str, source: str, rewritten: str, line: int) -> CompileError:
+    """The CompileError for a call of a function that is neither a helper nor inlined, on ``line`` of BCC's rewriting."""
+    log = output[: max(output.find("#if defined(BPF_LICENSE)"), 0)]
+    line = line_map(source, rewritten).get(line, 0)
+    seen = _diagnostics(log)
+    warnings = [d for d in seen if d.in_source and re.search("implicit(ly)? declar", d.text)]
+    # Calls of library functions come last: clang warns of those, too, that it replaces by their result.
+    for warning in sorted(warnings, key=lambda d: "library function" in d.text):
+        number, column = _learners_place(warning, seen, source, rewritten)
+        if number == line or not line:
+            message = re.sub(r" \[-W.*\]$", "", warning.text)
+            return _error(message, log, source, number, column, explained=message)
+    called = re.findall(r"(\w+)\s*\(", line_at(source, line))
+    for name in called:
+        if builtin := re.match(r"(?:__builtin_)?((?:mem|str)\w+)", name):
+            # LLVM's own message for the calls that it rejects itself.
+            message = f"A call to built-in function '{builtin[1]}' is not supported."
+            return _error(message, log, source, line, explained=message)
+    definition = r"\bstatic\b[^;{}]*\b%s\s*\([^;{}]*\)\s*{"
+    own = [name for name in called if re.search(definition % name, source)]
+    name = next(iter([*own, *called]), "a function")
+    message = f"the call of {name} is neither inlined nor a call of a helper"
+    return _error(message, log, source, line, explained=message, not_inlined=name)
 
 
 def death_error(output: str, source: str, rewritten: str) -> CompileError:

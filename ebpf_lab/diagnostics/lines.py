@@ -3,6 +3,8 @@
 import re
 from difflib import SequenceMatcher
 
+# A call whose target was never resolved: BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL and the offset -1, a call of itself.
+_UNRESOLVED = re.compile(r"^\s*(?P<instruction>\d+):\s+85 10 00 00 ff ff ff ff\b")
 _LINE_INFO = re.compile(r"^(?:; (?P<quote>.*?)(?: // Line +(?P<line>\d+))?|\s*(?P<instruction>\d+):\t.*)$")
 
 
@@ -90,3 +92,14 @@ def line_info(disassembly: str, rewritten: str) -> dict[str, dict[int, int]]:
         elif found and found["instruction"] and line:
             lines[int(found["instruction"])] = line
     return functions
+
+
+def unresolved_calls(disassembly: str) -> list[tuple[str, int]]:
+    """(function, instruction) of each call of a function that is neither a helper nor inlined."""
+    calls, function = list[tuple[str, int]](), ""
+    for text in disassembly.splitlines():
+        if text.startswith("Disassembly of function "):
+            function = text.split()[-1]
+        elif found := _UNRESOLVED.match(text):
+            calls.append((function, int(found["instruction"])))
+    return calls

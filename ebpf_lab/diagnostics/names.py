@@ -1,6 +1,7 @@
 """Names that are looked up: an error that has the nearest one where a name is unknown."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from .errors import LabError
@@ -9,7 +10,13 @@ from .errors import LabError
 def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     """The fix for a name that is not among the ``known`` ones: those nearest to it, or ''."""
     known = dict.fromkeys(known)
-    near = [] if name in known else difflib.get_close_matches(name, known, most)
+    if name in known:
+        return ""
+    parts = set(re.findall(r"[^\W_]+", name))
+    longer = [
+        other for other in sorted(known) if len(parts) > 1 and parts < set(re.findall(r"[^\W_]+", other))
+    ]
+    near = longer[:most] or difflib.get_close_matches(name, known, most, 0.65)  # sys_chdir: sys_enter_chdir
     return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 

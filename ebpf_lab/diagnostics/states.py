@@ -43,7 +43,11 @@ def describe_number(state: str) -> str:
     for names, value in re.findall(
         rf"((?:\w+=)+)({_NUMBER})\b", state
     ):  # several names for one value: smin=smin32=0
-        bounds |= dict.fromkeys(names.strip("=").split("="), int(value, 0))
+        for name in names.strip("=").split("="):
+            number = int(
+                value, 0
+            )  # Linux 6.18 writes large negative numbers in hexadecimal, as unsigned ones.
+            bounds[name] = number - (1 << 64) if name == "smin" and number > _MAX else number
     low, high = bounds.get("smin", -_MAX - 1), bounds.get("smax", _MAX)
     if bounds.get("umax", _MAX + 1) <= _MAX:  # An unsigned number this small is not negative.
         low, high = max(low, bounds.get("umin", 0)), min(high, bounds["umax"])

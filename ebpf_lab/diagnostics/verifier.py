@@ -25,6 +25,14 @@ _ARGUMENTS = {
     ("bpf_probe_read_user", "R1"): "the buffer",
     ("bpf_trace_printk", "R1"): "the format",
 }
+# Which arguments are addresses in BCC's own notation: map.lookup(&key), output.perf_submit(ctx, &data, size).
+_ADDRESSES = {
+    "bpf_map_lookup_elem": [0],
+    "bpf_map_update_elem": [0, 1],
+    "bpf_map_delete_elem": [0],
+    "bpf_perf_event_output": [1],
+    "bpf_ringbuf_output": [0],
+}
 
 
 def verifier_error(
@@ -46,7 +54,7 @@ def verifier_error(
     find_lines(steps, source, rewritten, line_info or {})
     said = "\n".join(steps.message) or reason
     facts = facts_of(steps, said, source, function)
-    entry, known = match(VERIFIER, said, **_template(facts, said, prog_type), seconds=seconds)
+    entry, known = match(VERIFIER, said, **_template(facts, said, prog_type, source), seconds=seconds)
     meaning = entry.meaning.format_map(known) if entry else "; ".join(steps.message) or reason
     begin = function_line(source, function)
     parts = [
@@ -62,7 +70,7 @@ def verifier_error(
     return VerifierError(what, rule=rule, log=log, steps=steps, source=source, line=facts.line, **known)
 
 
-def _template(facts: Facts, message: str, prog_type: str) -> dict[str, object]:
+def _template(facts: Facts, message: str, prog_type: str, source: str) -> dict[str, object]:
     """What fills the braces of the explanations, and the facts that they ask for (``when``)."""
     numbers = {name: int(value) for name, value in re.findall(r"\b(off|size)=(-?\d+)", message)}
     given = describe(facts.state) or facts.state or "something else"
@@ -72,6 +80,9 @@ def _template(facts: Facts, message: str, prog_type: str) -> dict[str, object]:
         "variable": facts.variable or "p",
         "helper": facts.helper or "the helper",
         "argument": _ARGUMENTS.get((facts.helper, facts.register), "memory"),
+        "map_argument": facts.helper.startswith("bpf_map_") and (facts.helper, facts.register) in _ARGUMENTS,
+        "with_address": _with_address(facts, line_at(source, facts.line), source),
+        "ring": _ring(facts, source),
         "given": f"{facts.variable} ({given})" if named else given,
         "index": facts.index or "it",
         "range": facts.range or "any number",
@@ -83,6 +94,33 @@ def _template(facts: Facts, message: str, prog_type: str) -> dict[str, object]:
         "uninitialised": facts.uninitialised,
         **{f"was_{kind}": facts.was == kind for kind in ("object", "packet", "zero")},
     }
+
+
+def _with_address(facts: Facts, text: str, source: str) -> str:
+    """The call in the line ``text`` with & before each variable that is passed by value; '' where there is none."""
+    call = re.search(r"(\w+\.\w+)\(((?:[^()]|\([^()]*\))*)\)", text)
+    if not call:
+        return ""
+    before = call[2].split(",")
+    after = [
+        re.sub(r"^(\s*)([A-Za-z_]\w*)$", r"\1&\2", argument)
+        if i in _ADDRESSES.get(facts.helper, ())
+        and not re.search(rf"\*\s*{re.escape(argument.strip())}\s*[=;,)]", source)
+        else argument
+        for i, argument in enumerate(before)
+    ]
+    return f"{call[1]}({','.join(after)})" if after != before else ""
+
+
+def _ring(facts: Facts, source: str) -> str:
+    """The name of the ring buffer that the variable was reserved in, or of the program's first one."""
+    reserved = (
+        re.search(rf"\b{facts.variable}\s*=\s*(?:\([^)]*\)\s*)?(\w+)\.ringbuf_reserve\(", source)
+        if facts.variable
+        else None
+    )
+    ring = reserved or re.search(r"\bBPF_RINGBUF_OUTPUT\(\s*(\w+)", source)
+    return ring[1] if ring else "output"
 
 
 def _allowed(message: str) -> str:

@@ -2,27 +2,32 @@
 
 import os
 
-from ..diagnostics.compiler import death_error
-from ..diagnostics.lines import line_info
+from ..diagnostics.compiler import call_error, death_error
+from ..diagnostics.lines import line_info, unresolved_calls
 from ..kernel import headers
 from . import sandbox
 from .libbcc import bcc
-
-# Without this flag, a call of an undeclared function compiles, and the verifier's log doesn't tell what is wrong.
-CFLAGS = ["-Werror=implicit-function-declaration"]
 
 Rewritten = tuple[str, dict[str, dict[int, int]]]
 _compiled: dict[tuple, Rewritten] = {}
 
 
 def compile_first(source: bytes, cflags: list) -> Rewritten:
-    """The source as BCC rewrites it, and its line_info(); CompileError where it crashes the compiler."""
+    """The source as BCC rewrites it, and its line_info().
+
+    CompileError where it crashes the compiler, and where it calls a function that BCC cannot load: of that, the
+    verifier's log says only "last insn is not an exit or jmp".
+    """
     key = source, tuple(map(str, cflags))
     if key not in _compiled:
         compiled = compile_sandboxed(*key)
+        text, rewritten = source.decode(errors="backslashreplace"), compiled.rewritten
         if compiled.crashed:
-            raise death_error(compiled.output, source.decode(errors="backslashreplace"), compiled.rewritten)
-        _compiled[key] = compiled.rewritten, line_info(compiled.disassembly, compiled.rewritten)
+            raise death_error(compiled.output, text, rewritten)
+        lines = line_info(compiled.disassembly, rewritten)
+        for function, instruction in unresolved_calls(compiled.disassembly):
+            raise call_error(compiled.output, text, rewritten, lines.get(function, {}).get(instruction, 0))
+        _compiled[key] = rewritten, lines
     return _compiled[key]
 
 

@@ -18,6 +18,16 @@ ATTACH = [
         example="This kernel has no hook for the system call 'exceve'.",
     ),
     Explanation(
+        "no-raw-tracepoint",
+        meaning="This kernel has no raw tracepoint for the {hook}.",
+        why="a system call has no raw tracepoint of its own: all of them share sys_enter and sys_exit. Other raw tracepoints are named as the tracepoint, without its category.",
+        fixes=(
+            "one system call: `TRACEPOINT_PROBE(syscalls, sys_enter_execve)`.",
+            "all of them: `RAW_TRACEPOINT_PROBE(sys_enter)`, where `ctx->args[1]` is the number of the call.",
+        ),
+        example="This kernel has no raw tracepoint for the rawtracepoint:sys_enter_execve.",
+    ),
+    Explanation(
         "no-kprobes",
         meaning="This kernel has no kprobes, so no hook for the {hook}.",
         why="a kprobe needs a kernel built with CONFIG_KPROBES.",

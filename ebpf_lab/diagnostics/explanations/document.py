@@ -33,6 +33,16 @@ EXAMPLE = {  # what fills the braces on this page; in an error it is the program
     "allowed": "0 to 1",
     "macro": "BPF_ARENA",
     "near": "counter_table",
+    "invisible": "zero width space",
+    "not_inlined": "twice",
+    "map": "counter_table",
+    "key": "uid",
+    "passed": "data",
+    "include": "uapi/linux/ptrace.h",
+    "header": "linux/key.h",
+    "header_macro": "min",
+    "ring": "output",
+    "with_address": "counter_table.lookup(&uid)",
     "seconds": "10",
     "function": "hello",
     "declaration": "BPF_ARRAY(jumps, u64, slots + 1)",
@@ -40,8 +50,12 @@ EXAMPLE = {  # what fills the braces on this page; in an error it is the program
 
 
 def _plain(text: str) -> str:
-    """``text`` unchanged by Markdown."""
-    return re.sub(r"([*<]|__)", lambda sign: "".join("\\" + c for c in sign[0]), text)
+    """``text`` unchanged by Markdown, but for code between backticks."""
+    parts = text.split("`")
+    parts[::2] = [
+        re.sub(r"([*<]|__)", lambda sign: "".join("\\" + c for c in sign[0]), part) for part in parts[::2]
+    ]
+    return "`".join(parts)
 
 
 def _entry(entry: Explanation) -> str:

@@ -11,8 +11,8 @@ VERIFIER = [
         meaning="{value} may be NULL here, and the program has not checked it",
         why="a lookup returns NULL for a key that is not in the map, and ringbuf_reserve() for a full buffer. Reading address 0 would crash the kernel.",
         fixes=(
-            "check for NULL first: if (!{variable}) return 0; after the line that sets it.",
-            "do the rest within if ({variable}) {{ ... }}.",
+            "check for NULL first: `if (!{variable}) return 0;` after the line that sets it.",
+            "do the rest within `if ({variable}) {{ *{variable} += 1; }}`.",
         ),
         example="R0 invalid mem access 'map_value_or_null'",
     ),
@@ -34,7 +34,7 @@ VERIFIER = [
         when="was_packet",
         meaning="{value} pointed into the packet, but a helper called since may have moved the packet",
         why="helpers such as bpf_xdp_adjust_head() move or resize the packet, so the verifier no longer accepts older pointers into it.",
-        fixes=("read ctx->data and ctx->data_end again after that call, and check the length again.",),
+        fixes=("read `ctx->data` and `ctx->data_end` again after that call, and check the length again.",),
         example="R6 invalid mem access 'scalar'",
     ),
     Explanation(
@@ -44,7 +44,7 @@ VERIFIER = [
         meaning="this uses a global variable or a table of constants, and a BCC program has none",
         why="BCC does not make maps of the compiler's data sections, so the address of a global variable stays 0. Only maps keep data between runs.",
         fixes=(
-            "keep the number in a map: BPF_ARRAY(counts, u64, 1);",
+            "keep the number in a map: `BPF_ARRAY(counts, u64, 1);`",
             "write a table of constants as a switch, or fill a map from Python.",
         ),
         example="R1 invalid mem access 'scalar'",
@@ -55,8 +55,8 @@ VERIFIER = [
         meaning="{value} is used as a pointer, but to the verifier it is just a number",
         why="an address in the kernel or in a process may be invalid, and reading it directly could crash the kernel. The helpers return an error instead.",
         fixes=(
-            "kernel memory: bpf_probe_read_kernel(&copy, sizeof(copy), address);",
-            "memory of a process, such as a file name: bpf_probe_read_user_str(text, sizeof(text), address);",
+            "kernel memory: `bpf_probe_read_kernel(&copy, sizeof(copy), address);`",
+            "memory of a process, such as a file name: `bpf_probe_read_user_str(text, sizeof(text), address);`",
         ),
         example="R0 invalid mem access 'scalar'",
     ),
@@ -75,16 +75,25 @@ VERIFIER = [
         why="submit, discard and release end what an earlier call reserved or acquired, and the kernel keeps track of each of these.",
         fixes=(
             "pass exactly what ringbuf_reserve() or the lookup helper returned, on the path where it is not NULL.",
-            "to send other memory, use ringbuf_output(&data, sizeof(data), 0).",
+            "to send other memory: `{ring}.ringbuf_output(&data, sizeof(data), 0);`",
         ),
         example="R1 type=map_value expected=ringbuf_mem",
+    ),
+    Explanation(
+        "value-for-address",
+        pattern=r"R\d+ type=\w+ expected=",
+        when="with_address",
+        meaning="{helper}() expects the address of {argument}, and gets its value",
+        why="the helper reads the memory at that address. The & before a variable's name gives its address.",
+        fixes=("write `{with_address};`",),
+        example="R2 type=scalar expected=fp, pkt, pkt_meta, map_key, map_value, mem, ...",
     ),
     Explanation(
         "wrong-argument",
         pattern=r"R\d+ type=\w+ expected=",
         meaning="{helper}() expects a pointer to {argument}, and gets {given}",
         why="the helper reads or writes at that address, so the verifier must know what is there.",
-        fixes=("put the value into a variable, and pass its address: &key.",),
+        fixes=("put the value into a variable, and pass its address: `u64 key = 5;` and `counts.lookup(&key)`.",),
         example="R2 type=scalar expected=fp, pkt, pkt_meta, map_key, map_value, mem, ...",
     ),
     Explanation(
@@ -93,7 +102,7 @@ VERIFIER = [
         meaning="{value} points to a map value of {size} bytes, and this accesses {accessed} bytes at offset {offset}",
         why="beyond the value lies other memory of the kernel. The verifier checks the largest and the smallest value that an index can have.",
         fixes=(
-            "check an index first: if (i < N).",
+            "check an index first: `if (i >= 16) return 0;`",
             "check the type: the map's value must be as large as what the pointer points to.",
             "to reach another entry of an array, look up another key instead of adding to the pointer.",
         ),
@@ -106,20 +115,20 @@ VERIFIER = [
         meaning="{helper}() gets a length that may be too large: {index} is {range}",
         why="the helper accesses that many bytes. With more than the buffer holds it would touch other memory.",
         fixes=(
-            "pass sizeof(buffer).",
-            "limit it just before: if (n > sizeof(buffer)) n = sizeof(buffer); with n of type u32 or u64.",
-            "mask it: n & 15, for a buffer of 16 bytes.",
+            "pass `sizeof(buffer)`.",
+            "limit it just before: `if (n > sizeof(buffer)) n = sizeof(buffer);` with n a u64, not a u32: the compiler may check a copy of a u32.",
+            "mask it: `n & 15`, for a buffer of 16 bytes.",
         ),
         example="R2 min value is negative, either use unsigned or 'var &= const'",
     ),
     Explanation(
         "index",
-        pattern=r"R\d+ (?:unbounded memory access|min value is negative)|math between \w+ pointer and register with unbounded",
+        pattern=r"R\d+ (?:unbounded memory access|min value is negative)|math between \w+ pointer and register with unbounded|value -?\d+ makes \w+ pointer be out of bounds",
         meaning="an index is not bounded: {index} is {range}",
         why="the verifier must know that every possible index stays inside the memory. It knows only what the program has checked.",
         fixes=(
-            "check both bounds first: if (i < N), with i of type u32 or u64, so that it cannot be negative.",
-            "mask it: i & 7, for 8 entries.",
+            "check it first: `if (i >= 16) return 0;` with i a u64: an int can be negative, and of a u32 the compiler may check a copy.",
+            "mask it: `i & 7`, for 8 entries.",
         ),
         example="R0 unbounded memory access, make sure to bounds check any such access",
     ),
@@ -130,10 +139,23 @@ VERIFIER = [
         meaning="a variable is read, and some of its bytes were never written",
         why="uninitialised stack may hold kernel data. The padding between the fields of a struct counts, too.",
         fixes=(
-            "initialise it where it is declared: struct data_t data = {{}};",
-            "a struct with padding: __builtin_memset(&data, 0, sizeof(data)); before filling it.",
+            "initialise it where it is declared: `struct data_t data = {{}};`",
+            "a struct with padding: `__builtin_memset(&data, 0, sizeof(data));` before filling it.",
+            "give a map's key or value the type that the map was declared with: BPF_HASH(name) has u64 for both.",
         ),
         example="invalid indirect read from stack R2 off -8+0 size 8",
+    ),
+    Explanation(
+        "smaller-than-the-map",
+        pattern=r"invalid (?:indirect )?read from stack R\d+ off(?: |=)-(?P<passed>\d+)(?:\+0)? size(?: |=)(?P<size>\d+)",
+        when="map_argument",
+        meaning="{argument} passed to {helper}() has {passed} bytes, and the map's has {size}",
+        why="the helper reads as many bytes as the map was declared with, whatever the type of the variable. BPF_HASH(name) has u64 for both key and value.",
+        fixes=(
+            "declare the variable with the map's type: `u64 uid = 0;`",
+            "declare the map with the variable's type: `BPF_HASH(counts, u32, u32);`",
+        ),
+        example="invalid read from stack R2 off=-4 size=8",
     ),
     Explanation(
         "stack-bounds",
@@ -141,8 +163,8 @@ VERIFIER = [
         meaning="this accesses memory beyond a variable on the stack",
         why="next to a variable lie others, and beyond the program's stack lie the kernel's return addresses.",
         fixes=(
-            "pass sizeof(the variable), not a larger number.",
-            "check an index first: if (i < sizeof(name)).",
+            "pass `sizeof(name)` of the variable itself, not a larger number.",
+            "check an index first: `if (i >= sizeof(name)) return 0;`",
         ),
         example="invalid write to stack R1 off=-8 size=16",
     ),
@@ -152,7 +174,7 @@ VERIFIER = [
         meaning="this accesses the packet beyond the length that the program has checked",
         why="a packet may be shorter than the headers that you expect. Only a comparison with data_end tells.",
         fixes=(
-            "compare the end of what you read with data_end first: if ((void *)(ip + 1) > data_end) return XDP_PASS;",
+            "compare the end of what you read with data_end first: `if ((void *)(ip + 1) > data_end) return XDP_PASS;`",
             "compare again after a header of variable length.",
         ),
         example="invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)",
@@ -163,7 +185,7 @@ VERIFIER = [
         meaning="a value is used that was never set",
         why="a register that the program has not written may hold kernel data.",
         fixes=(
-            "initialise the variable where it is declared: int answer = 0;",
+            "initialise the variable where it is declared: `int answer = 0;`",
             "return a value on every path of the function.",
             "check for a division by the constant 0, which causes this error, too.",
         ),
@@ -174,7 +196,7 @@ VERIFIER = [
         pattern=r"infinite loop detected|back-edge from insn|loop is not bounded",
         meaning="this loop never ends: an iteration changes nothing that the verifier can see",
         why="the kernel waits until the program returns, so every program must end.",
-        fixes=("bound it by a constant: for (int i = 0; i < 100; i++).", "do one step per run, and keep the state in a map."),
+        fixes=("bound it by a constant: `for (int i = 0; i < 100; i++)`.", "do one step per run, and keep the state in a map."),
         example="infinite loop detected at insn 1",
     ),
     Explanation(
@@ -183,7 +205,7 @@ VERIFIER = [
         meaning="the verifier gave up after a million instructions: a loop is too long, or has no bound",
         why="the verifier follows every iteration of a loop and every branch, and it rejects a program that it cannot follow to the end.",
         fixes=(
-            "bound the loop by a small constant: for (int i = 0; i < 100; i++).",
+            "bound the loop by a small constant: `for (int i = 0; i < 100; i++)`.",
             "for more iterations, use the helper bpf_loop() (Linux 5.17), or do the work in Python.",
         ),
         example="BPF program is too large. Processed 1000001 insn",
@@ -205,7 +227,7 @@ VERIFIER = [
         pattern=r"inside bpf_spin_lock-ed region|bpf_spin_unlock is missing|cannot be used inside.*lock",
         meaning="a path leaves the function while it holds a spin lock",
         why="another CPU would wait for that lock forever.",
-        fixes=("call bpf_spin_unlock() on every path, before any return.",),
+        fixes=("call `bpf_spin_unlock(&value->lock);` on every path, before any return.",),
         example="BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region",
     ),
     Explanation(
@@ -214,8 +236,8 @@ VERIFIER = [
         meaning="{value} is neither submitted nor released on this path",
         why="a reserved record and an acquired object stay in use until the program releases them: the ring buffer would fill up, and the object would never be freed.",
         fixes=(
-            "a record: ringbuf_submit({variable}, 0) or ringbuf_discard({variable}, 0) before each return.",
-            "a socket: bpf_sk_release({variable}) on every path where it is not NULL.",
+            "a record: `{ring}.ringbuf_submit({variable}, 0);` or `{ring}.ringbuf_discard({variable}, 0);` before each return.",
+            "a socket: `bpf_sk_release({variable});` on every path where it is not NULL.",
         ),
         example="Unreleased reference id=2 alloc_insn=4",
     ),
@@ -232,7 +254,7 @@ VERIFIER = [
         pattern=r"cannot call GPL-restricted function|GPL compatible",
         meaning="only a program under a GPL-compatible licence can call {helper}()",
         why="the kernel reserves many helpers, among them most of those for tracing, for such programs.",
-        fixes=("remove #define BPF_LICENSE: BCC's default is GPL.", "write #define BPF_LICENSE GPL"),
+        fixes=("remove the definition of BPF_LICENSE: BCC's default is GPL.", "write `#define BPF_LICENSE GPL`"),
         example="cannot call GPL-restricted function from non-GPL compatible program",
     ),
     Explanation(
@@ -275,7 +297,7 @@ VERIFIER = [
         pattern=r"variable ctx access",
         meaning="the context is read at an offset that is known only when the program runs",
         why="the kernel rewrites each access to the context when it loads the program. For that the offset must be a constant.",
-        fixes=("read the fields at constant offsets, and choose among the values: switch (i) {{ case 0: v = ctx->args[0]; ... }}",),
+        fixes=("read the fields at constant offsets, and choose among the values: `switch (i) {{ case 0: v = ctx->args[0]; break; case 1: v = ctx->args[1]; }}`",),
         example="variable ctx access var_off=(0x0; 0x38) disallowed",
     ),
     Explanation(
@@ -283,7 +305,7 @@ VERIFIER = [
         pattern=r"dereference of modified ctx ptr R\d+ off=(?P<offset>-?\d+)",
         meaning="the context is passed with {offset} added to it",
         why="a helper accepts the context only unchanged.",
-        fixes=("pass ctx itself.", "to read one of its fields: ctx->field."),
+        fixes=("pass ctx itself.", "to read one of its fields: `ctx->args[0]`."),
         example="dereference of modified ctx ptr R1 off=8 disallowed",
     ),
     Explanation(
@@ -291,7 +313,7 @@ VERIFIER = [
         pattern=r"R\d+ is not a known constant",
         meaning="{helper}() expects a constant size, and gets {given}",
         why="the verifier remembers how much was reserved, to check each write into it.",
-        fixes=("reserve sizeof(struct ...), the largest that you need.", "for records of varying size: ringbuf_output(&data, size, 0)."),
+        fixes=("reserve the largest that you need: `{ring}.ringbuf_reserve(sizeof(struct data_t))`.", "for records of varying size: `{ring}.ringbuf_output(&data, size, 0);`"),
         example="R2 is not a known constant",
     ),
     Explanation(
@@ -307,7 +329,7 @@ VERIFIER = [
         pattern=r"last insn is not an exit or jmp",
         meaning="the function does not return after its last line",
         why="beyond the last instruction lies other memory.",
-        fixes=("end it with return 0; and remove __builtin_unreachable().",),
+        fixes=("end it with `return 0;` and remove __builtin_unreachable().", "call only helpers and functions that are inlined.",),
         example="last insn is not an exit or jmp",
     ),
     Explanation(
@@ -315,7 +337,7 @@ VERIFIER = [
         pattern=r"misaligned \w+ access",
         meaning="a number is accessed at an address that is not a multiple of its size",
         why="some CPUs cannot do that, and on the stack the verifier could not follow what lies where.",
-        fixes=("align the field within its struct.", "copy it with __builtin_memcpy()."),
+        fixes=("align the field within its struct.", "copy it: `__builtin_memcpy(&copy, &data, sizeof(copy));`"),
         example="misaligned stack access off (0x0; 0x0)+-9+0 size 8",
     ),
     Explanation(

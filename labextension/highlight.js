@@ -1,7 +1,9 @@
 // Gives notebook cells that start with %%bpf the colours of C; JupyterLab would take them for Python.
+// Breaks the lines of outputs between words; JupyterLab would break an error's in the middle of a word.
 // JupyterLab loads this file as it is. What a bundler would write around it, init() and get(), stands at the end.
 (() => {
   const C = "text/x-csrc";
+  const WRAP = ".jp-RenderedText.jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }";
   let modules;  // JupyterLab's own: {name: {version: {get}}}
   const load = async name => (await Object.values(modules[name])[0].get())();
 
@@ -20,6 +22,7 @@
   }
 
   async function activate(app, notebooks, languages) {
+    document.head.append(Object.assign(document.createElement("style"), { textContent: WRAP }));
     // An editor takes a language when its parser has come: here already, so that the last one asked for wins.
     await Promise.all([C, "text/x-python", "text/x-ipython"].map(type => languages.getLanguage(type)));
     const open = async ({ content, context }) => {

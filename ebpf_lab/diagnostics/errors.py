@@ -56,7 +56,7 @@ class LabError(Exception):
             if line and frame.f_globals.get("__name__") == "__main__":
                 place = [f"----> {lineno} {line.strip()}", ""]
         text = f"{type(self).__name__}: {self}"
-        return [*place, _coloured(text) if _colours() else text]
+        return [*place, _emphasised(text) if _colours() else text]
 
 
 class SetupError(LabError, RuntimeError):
@@ -129,15 +129,15 @@ def _colours() -> bool:
     return shell is not None and shell.colors.lower() != "nocolor"
 
 
-_COLOURS = [  # what to make bold (1) or blue (34): both can be read on light and on dark
-    (r"\A\w+:.*", "1"),
-    (r"(?<=^      \|) +\^+$", "1"),
-    (r"^ *\d* \|", "34"),
-    (r"^(?:The kernel|State before the rejected instruction|Meaning|Why|Fix|   or):", "1"),
+# What is shown in bold. No colour: JupyterLab's have too little contrast on the red background of an error.
+_BOLD = [
+    r"\A\w+:.*",
+    r"(?<=^      \|) +\^+$",
+    r"^(?:The kernel|State before the rejected instruction|Meaning|Why|Fix|   or):",
 ]
 
 
-def _coloured(text: str) -> str:
-    for pattern, colour in _COLOURS:
-        text = re.sub(pattern, f"\x1b[{colour}m\\g<0>\x1b[0m", text, flags=re.M)
+def _emphasised(text: str) -> str:
+    for pattern in _BOLD:
+        text = re.sub(pattern, "\x1b[1m\\g<0>\x1b[0m", text, flags=re.M)
     return text

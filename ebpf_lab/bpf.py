@@ -47,12 +47,13 @@ class BPF(bcc.BPF):
         hooks.prepare(self)
         self._prog_types: dict[bytes, int] = {}  # the type that each function was loaded as
         self.rewritten: Rewritten = ("", {})
+        self.types = ""  # clang's description of the program's types
         self._closing, self._pid = False, os.getpid()
         with stderr.lock:
             headers.prepare()
             leftovers.sweep()
             if not given.arguments.get("usdt_contexts"):  # BCC adds their code to the source.
-                self.rewritten = compile_first(source, given.arguments.get("cflags", []))
+                self.rewritten, self.types = compile_first(source, given.arguments.get("cflags", []))
             self._compile(*given.args[1:], **given.kwargs)
             self._replace(keep)
 
@@ -124,13 +125,16 @@ class BPF(bcc.BPF):
             lib.bpf_function_name(self.module, i).decode() for i in range(lib.bpf_num_functions(self.module))
         ]
 
-    def get_table(self, name: str | bytes, *args: Any, **kwargs: Any) -> Any:
-        """BCC's get_table, which ``b["name"]`` calls too; raises MapError."""
+    def get_table(
+        self, name: str | bytes, keytype: Any = None, leaftype: Any = None, reducer: Any = None
+    ) -> Any:
+        """BCC's get_table, which ``b["name"]`` calls too; raises MapError. Where BCC mistakes a type, it is clang's."""
         if not isinstance(name, str | bytes):
             raise TypeError(f"a map is asked for by its name, a str, not {type(name).__name__}")
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name, known, "map-name", MapError)
-        table = super().get_table(name, *args, **kwargs)
+        key, leaf = bcc_maps.corrected_types(self, os.fsencode(name))
+        table = super().get_table(name, keytype or key, leaftype or leaf, reducer)
         bcc_maps.guard(table)
         return table
 

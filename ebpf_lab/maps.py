@@ -12,7 +12,8 @@ from bcc.utils import get_possible_cpus
 from .diagnostics.errors import UnloadedError
 from .kernel import uapi
 from .kernel.syscalls import bpf
-from .reading.columns import columns, dtype_of
+from .loading.dtypes import dtype_of
+from .reading.columns import columns
 
 # The kinds of map that have no frame, and what to use instead. Every other kind is read.
 _USE_INSTEAD = {

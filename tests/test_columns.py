@@ -3,7 +3,8 @@ import ctypes as ct
 import numpy as np
 import pytest
 
-from ebpf_lab.reading.columns import columns, dtype_of
+from ebpf_lab.loading.dtypes import dtype_of
+from ebpf_lab.reading.columns import columns
 
 
 class Event(ct.Structure):

@@ -9,11 +9,11 @@ from . import sandbox
 from .libbcc import bcc
 
 Rewritten = tuple[str, dict[str, dict[int, int]]]
-_compiled: dict[tuple, Rewritten] = {}
+_compiled: dict[tuple, tuple[Rewritten, str]] = {}
 
 
-def compile_first(source: bytes, cflags: list) -> Rewritten:
-    """The source as BCC rewrites it, and its line_info().
+def compile_first(source: bytes, cflags: list) -> tuple[Rewritten, str]:
+    """-> ((the source as BCC rewrites it, its line_info()), the description of its types that layouts.py reads).
 
     CompileError where it crashes the compiler, and where it calls a function that BCC cannot load: of that, the
     verifier's log says only "last insn is not an exit or jmp".
@@ -23,11 +23,11 @@ def compile_first(source: bytes, cflags: list) -> Rewritten:
         compiled = compile_sandboxed(*key)
         text, rewritten = source.decode(errors="backslashreplace"), compiled.rewritten
         if compiled.crashed:
-            raise death_error(compiled.output, text, rewritten)
+            raise death_error(compiled.log, text, rewritten)
         lines = line_info(compiled.disassembly, rewritten)
         for function, instruction in unresolved_calls(compiled.disassembly):
-            raise call_error(compiled.output, text, rewritten, lines.get(function, {}).get(instruction, 0))
-        _compiled[key] = rewritten, lines
+            raise call_error(compiled.log, text, rewritten, lines.get(function, {}).get(instruction, 0))
+        _compiled[key] = (rewritten, lines), compiled.types
     return _compiled[key]
 
 

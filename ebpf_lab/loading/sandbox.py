@@ -10,6 +10,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import resource
 import signal
 import struct
@@ -25,7 +26,13 @@ from ..kernel import uapi
 # The limits of one compile; the first one on an emulated CPU took 30 s.
 SECONDS, BYTES = 120, 4 << 30
 _COMPILED, _NOT_TRIED = 0, 77  # exit codes of the child
-_DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 4, 8  # bcc/__init__.py
+_DEBUG_LLVM_IR, _DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 1, 4, 8  # bcc/__init__.py
+_TYPES = (
+    "\n; types of the program\n"  # stands between the rest of the output and clang's description of types
+)
+# The lines of LLVM's debug information that describe types and variables, and what layout.py reads in them.
+_TYPE_LINE = re.compile(rb"^!\d+ = (?:distinct )?!(?:DI(?:\w+Type|Subrange|GlobalVariable)\(|\{).*$", re.M)
+_PLACES = re.compile(rb"(?:scope|file): !\d+, |line: \d+, ")
 _NO_DISASSEMBLY = "--no-disassembly"
 _PROJECT = str(Path(__file__).parents[2])
 # The child gets the standard library and this package, and nothing that the user's environment adds (-I, -S).
@@ -34,10 +41,15 @@ _CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ebpf_lab.loading
 
 @dataclass
 class Compiled:
-    """How a sandboxed compile ended; ``output`` is all that libbcc and clang wrote."""
+    """How a sandboxed compile ended; ``output`` is all that libbcc and clang wrote, and ``types``."""
 
     crashed: bool
     output: str
+
+    @property
+    def log(self) -> str:
+        """What libbcc and clang wrote."""
+        return self.output.partition(_TYPES)[0]
 
     @property
     def rewritten(self) -> str:
@@ -49,7 +61,12 @@ class Compiled:
     @property
     def disassembly(self) -> str:
         """The bytecode with the lines of the rewritten source, as BCC prints it."""
-        return self.output[max(self.output.find("#include <bcc/footer.h>"), 0) :]
+        return self.log[max(self.log.find("#include <bcc/footer.h>"), 0) :]
+
+    @property
+    def types(self) -> str:
+        """LLVM's debug information, its lines about types; '' where the source did not compile."""
+        return self.output.partition(_TYPES)[2]
 
 
 def compile_cached(source: bytes, cflags: Iterable[str], made_by: str) -> Compiled:
@@ -88,20 +105,27 @@ def compile_sandboxed(source: bytes, cflags: Iterable[str] = (), disassemble: bo
         done = subprocess.run(
             command,
             input=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             timeout=SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as e:
-        output = (e.stdout or b"").decode(errors="backslashreplace")
+        output = (e.stderr or b"").decode(errors="backslashreplace")
         return Compiled(True, f"{output}\nthe compiler did not finish within {SECONDS} s\n")
     if disassemble and done.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
         return compile_sandboxed(source, cflags, disassemble=False)  # LLVM's disassembler may have crashed.
-    output = done.stdout.decode(errors="backslashreplace")
+    output = done.stderr.decode(errors="backslashreplace")
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT):
         output += f"\nthe compiler was ended; a compile may use {SECONDS} s and {BYTES >> 30} GB\n"
+    if done.returncode == _COMPILED:
+        output += _types_in(done.stdout)
     return Compiled(done.returncode not in (_COMPILED, _NOT_TRIED), output)
+
+
+def _types_in(llvm_ir: bytes) -> str:
+    """The lines of LLVM's intermediate representation that describe types, after a line that separates them."""
+    lines = [_PLACES.sub(b"", line) for line in _TYPE_LINE.findall(llvm_ir)]
+    return _TYPES + b"\n".join(lines).decode(errors="backslashreplace") if lines else ""
 
 
 def _forbid_bpf(libc: ctypes.CDLL) -> None:
@@ -123,7 +147,7 @@ def _forbid_bpf(libc: ctypes.CDLL) -> None:
 
 
 def child(arguments: list[str]) -> None:
-    """What the child process runs: compile standard input, write BCC's output to stderr, and exit."""
+    """What the child process runs: compile standard input, write BCC's output to stderr, LLVM's IR to stdout, and exit."""
     # The child must not outlive the process that waits for it.
     ctypes.CDLL(None).prctl(uapi.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -133,9 +157,9 @@ def child(arguments: list[str]) -> None:
         _forbid_bpf(ctypes.CDLL(None, use_errno=True))
     except (OSError, struct.error):  # no BCC, no seccomp, or a CPU whose number for bpf(2) is not in uapi
         os._exit(_NOT_TRIED)
-    debug = _DEBUG_PREPROCESSOR | (0 if _NO_DISASSEMBLY in arguments else _DEBUG_SOURCE)
+    debug = _DEBUG_LLVM_IR | _DEBUG_PREPROCESSOR | (0 if _NO_DISASSEMBLY in arguments else _DEBUG_SOURCE)
     cflags = [os.fsencode(argument) for argument in arguments if argument != _NO_DISASSEMBLY]
     flags = (ctypes.c_char_p * len(cflags))(*cflags)
     source = ctypes.c_char_p(sys.stdin.buffer.read())
     lib.bpf_module_create_c_from_string(source, debug, flags, len(cflags), True, None)
-    os._exit(_COMPILED)
+    ctypes.CDLL(None).exit(_COMPILED)  # LLVM writes the last part of its output as the process exits.

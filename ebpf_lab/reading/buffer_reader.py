@@ -15,7 +15,7 @@ from bcc.table import _RINGBUF_CB_TYPE
 from ..bcc_maps import claim, event_class, release
 from ..bpf import BPF
 from ..diagnostics.errors import MapError
-from .columns import dtype_of
+from ..loading.dtypes import dtype_of
 from .perfbuf import PerfBuffers
 from .reader import PERIOD, Reader
 from .ringbuf import Ring

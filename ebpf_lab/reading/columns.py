@@ -1,35 +1,9 @@
-"""From the ctypes that BCC reads out of a program to numpy dtypes and DataFrame columns."""
+"""From numpy arrays with the memory layout of C types to DataFrame columns."""
 
-import ctypes as ct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
-
-def dtype_of(ctype: Any) -> np.dtype:
-    """The numpy dtype with the same memory layout as ``ctype``; char arrays become bytes ('S16').
-
-    Raises TypeError for bit fields, which numpy has no dtype for.
-    """
-    if issubclass(ctype, ct.Array):
-        if ctype._type_ is ct.c_char:
-            return np.dtype(("S", ctype._length_))
-        return np.dtype((dtype_of(ctype._type_), (ctype._length_,)))
-    if not issubclass(ctype, ct.Structure | ct.Union):
-        return np.dtype(np.uintp if ctype in (ct.c_char_p, ct.c_void_p) else ctype)
-    if any(len(field) > 2 for field in ctype._fields_):
-        raise TypeError(f"the struct {ctype.__name__} has bit fields; give them whole integers, as u32")
-    names = [name for name, _ in ctype._fields_ if not name.startswith("__pad_")]  # BCC fills gaps with these
-    types = dict(ctype._fields_)
-    return np.dtype(
-        {
-            "names": names,
-            "formats": [dtype_of(types[name]) for name in names],
-            "offsets": [getattr(ctype, name).offset for name in names],
-            "itemsize": ct.sizeof(ctype),
-        }
-    )
 
 
 def columns(array: np.ndarray, name: str = "", category: bool = False) -> dict[str, Any]:
@@ -38,15 +12,37 @@ def columns(array: np.ndarray, name: str = "", category: bool = False) -> dict[s
     Text ends at its first NUL, as in C; bytes that aren't UTF-8 are escaped with backslashes.
     With ``category`` it is a pandas Categorical, which for many events is ten times faster.
     """
-    if array.dtype.names is not None:
+    if fields := array.dtype.names:
+        if fields[0].startswith(":"):
+            return {name: _integers(array, fields[0])}
         found: dict[str, Any] = {}
-        for field in array.dtype.names:
+        for field in fields:
             inner = name if field.startswith("__anon") else f"{name}.{field}".lstrip(".")
             found |= columns(array[field], inner, category)
         return found
     if array.dtype.kind == "S":
-        return {name: _categories(array) if category and array.ndim == 1 else _text(array)}
+        return {name: _categories(array) if category and array.ndim == 1 and array.itemsize else _text(array)}
     return {name: array}
+
+
+def _integers(array: np.ndarray, mark: str) -> np.ndarray:
+    """Bit fields and 16-byte integers as numbers; ``mark`` is ":shift:width:signed:kind", from dtype_of()."""
+    shift, width, signed, kind = mark.split(":")[1:]
+    low, bits, size = int(shift), int(width), array.dtype.itemsize
+    raw = np.ascontiguousarray(array).view(np.uint8).reshape(*array.shape, size)
+    if size > 8:
+        numbers = [_integer(bytes(row), low, bits, signed == "1") for row in raw.reshape(-1, size)]
+        return np.array(numbers, object).reshape(array.shape).astype(kind)
+    padded = np.zeros((*array.shape, 8), np.uint8)
+    padded[..., :size] = raw
+    high = np.uint64(64 - bits)
+    top = padded.view("<u8")[..., 0] >> np.uint64(low) << high
+    return (top.view("<i8") >> np.int64(64 - bits) if signed == "1" else top >> high).astype(kind)
+
+
+def _integer(raw: bytes, shift: int, width: int, signed: bool) -> int:
+    number = int.from_bytes(raw, "little") >> shift & (1 << width) - 1
+    return number - (1 << width) if signed and number >> width - 1 else number
 
 
 def _text(array: np.ndarray) -> np.ndarray:

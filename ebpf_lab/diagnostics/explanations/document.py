@@ -83,7 +83,7 @@ def document() -> str:
         "## What the verifier accepts, though textbooks say that it rejects it\n",
         "With all rights, on Linux 6.18; all but `pointer_leaked` also on 6.1. The programs are in `tests/kernel/accepted`.\n",
         "\n".join(f"- `{name}`: {text}" for name, text in ACCEPTED.items()) + "\n",
-        "The compiler knows C's own type names, `uint64_t` and `pid_t`. Only BCC's `event()` cannot read a `pid_t`.\n",
+        "The compiler knows C's own type names, `uint64_t` and `pid_t`.\n",
     ]
     return "\n".join(parts)
 

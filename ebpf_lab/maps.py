@@ -10,6 +10,7 @@ from bcc import table as bcc_table
 from bcc.utils import get_possible_cpus
 
 from .diagnostics.errors import UnloadedError
+from .histograms import ranges, scale_of
 from .kernel import uapi
 from .kernel.syscalls import bpf
 from .loading.dtypes import dtype_of
@@ -32,7 +33,8 @@ def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
     ones dotted (``key.x`` and ``value.x`` where both have an ``x``); their dtypes are
     those of the C types, char arrays are text. A per-CPU map has ``cpu0``, ``cpu1`` ...
     and ``total`` in place of ``value``. In a map of maps, ``value`` is the id of the inner
-    map, in a program array that of the program.
+    map, in a program array that of the program. A histogram that is incremented at a bpf_log2l()
+    has the range of each bucket too: ``low`` and ``high``, both within it.
 
     Of a map that is written meanwhile, the snapshot has each entry as it was at some
     time during the call. Reads with BPF_MAP_LOOKUP_BATCH, or with BCC's items() where
@@ -57,7 +59,13 @@ def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
         if e.errno not in (errno.EINVAL, errno.EOPNOTSUPP, uapi.ENOTSUPP):
             raise
         keys, values = one_by_one(table)
-    return _frame(keys, values, isinstance(table, _PER_CPU))
+    frame = _frame(keys, values, isinstance(table, _PER_CPU))
+    if scale_of(table) == "log2" and not {"low", "high"} & set(frame):
+        bucket = frame.columns.get_loc(keys.dtype.names[-1] if keys.dtype.names else "key")
+        low, high = ranges(frame.iloc[:, bucket].to_numpy())
+        frame.insert(bucket + 1, "low", low)
+        frame.insert(bucket + 2, "high", high)
+    return frame
 
 
 def _frame(keys: np.ndarray, values: np.ndarray, per_cpu: bool) -> pd.DataFrame:

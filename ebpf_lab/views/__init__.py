@@ -29,6 +29,7 @@ def watch(source: Any, key: str | None = None) -> "LiveView":
     a table beside it; for other maps the table alone. ``key`` says what the keys
     are: "uid" (shown as user names), "syscall" (as names of system calls) or any
     other word. Without it, it is the name of the variable that the program looks the map up with.
+    A BPF_HISTOGRAM has its buckets in order, with their ranges where the program uses bpf_log2l().
 
     ``watch(b["syscall"])``, of a program array: a picture of the jump table, the dispatcher, the
     filled slots and the programs in them, how often each slot was jumped to and how often a jump

@@ -5,14 +5,18 @@ import math
 import time
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from bcc import table as bcc_table
 from matplotlib.figure import Figure
 
+from ..histograms import ranges, scale_of
 from ..inspect.keys import key_of
 from ..maps import to_frame
 from .counts import TOP, Rate, label
 from .live import LiveView
 
+BUCKETS = 65  # of a histogram that are shown: a log2 one of u64 has no more
 TEXT = "#010203"  # drawn in this colour, then given the page's own, so that it can be read in light and dark themes
 
 
@@ -21,7 +25,8 @@ class MapView(LiveView, page="map"):
 
     def __init__(self, table: Any, key: str | None) -> None:
         super().__init__()
-        self._table, self.key = table, key or key_of(table)
+        self._table, self._scale = table, scale_of(table)
+        self.key = key or ("value" if self._scale else key_of(table))
         self._order: list = []
         self._rate = Rate()
         self._drawn: tuple[list, str] | None = None  # the bars and the key that self._svg shows
@@ -29,6 +34,8 @@ class MapView(LiveView, page="map"):
 
     def _picture(self) -> dict[str, Any]:
         frame = to_frame(self._table)
+        if self._scale:
+            return self._histogram(frame)
         number = "total" if "total" in frame else "value"
         if list(frame.columns[:1]) == ["key"] and number in frame and frame[number].dtype.kind in "iuf":
             return self._chart(dict(zip(frame.key, frame[number], strict=True)))
@@ -42,9 +49,28 @@ class MapView(LiveView, page="map"):
             counts, key=lambda k: (-_tenths(counts[k]), place.get(k, len(place)), -counts[k], k)
         )
         bars = [(label(key, self.key), int(counts[key]), change(key)) for key in self._order[:TOP]]
+        return self._bars(bars, _more(len(counts) - len(bars)))
+
+    def _histogram(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """The buckets in order, from the first to the last that counted something, as BCC's print_log2_hist() has them."""
+        filled = frame[frame.value > 0].sort_values(list(frame.columns[:-1]))
+        if "key" not in frame:  # a histogram for each value of a struct's other fields
+            return _rows(filled)
+        counts = dict(zip(filled.key.tolist(), filled.value.tolist(), strict=True))
+        if counts and max(counts) - min(counts) < bcc_table.linear_index_max:
+            counts = {key: counts.get(key, 0) for key in range(min(counts), max(counts) + 1)}
+        change = self._rate.update(counts, time.monotonic())
+        shown = list(counts)[:BUCKETS]
+        names = [str(key) for key in shown]
+        if self._scale == "log2":
+            limits = zip(*ranges(np.array(shown, np.uint64)), strict=True)
+            names = [f"{low} -> {high}" for low, high in limits]
+        bars = [(name, counts[key], change(key)) for name, key in zip(names, shown, strict=True)]
+        return self._bars(bars, _more(len(counts) - len(bars)))
+
+    def _bars(self, bars: list[tuple[str, int, int]], more: str) -> dict[str, Any]:
         if (bars, self.key) != self._drawn:
             self._drawn, self._svg = (bars, self.key), _draw(bars, self.key)
-        more = _more(len(counts) - len(bars))
         return {
             "svg": self._svg,
             "alt": _alt(bars, more),

@@ -1,10 +1,11 @@
 import ctypes as ct
+import re
 import time
 
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, attach, run, watch
+from ebpf_lab import BPF, attach, fire, run, to_frame, watch
 from ebpf_lab.views import counts
 
 PROGRAM = """
@@ -65,6 +66,80 @@ def test_numbers_of_system_calls_are_shown_as_names(b):
 def test_the_key_can_be_named(b):
     assert watch(b["slots"], key="place").shown["heads"][0] == "place"
     assert shown(watch(b["slots"])) == {"0": "0", "1": "0", "2": "0"}
+
+
+HISTOGRAMS = """
+struct per_cpu_t { u32 cpu; u64 slot; };
+BPF_HISTOGRAM(direct);
+BPF_HISTOGRAM(by_variable);
+BPF_HISTOGRAM(linear);
+BPF_HISTOGRAM(sparse, u64, 4096);
+BPF_HISTOGRAM(sections, struct per_cpu_t);
+BPF_ARRAY(plain, u64, 64);
+int f(void *ctx) {
+  u64 size = 9, slot = bpf_log2l(70000);
+  struct per_cpu_t key = {.cpu = 3, .slot = bpf_log2l(size)};
+  direct.increment(bpf_log2l(size));
+  direct.increment(bpf_log2l(1));
+  by_variable.increment(slot);
+  linear.increment(7);
+  linear.increment(5);
+  sparse.increment(size);
+  sections.increment(key);
+  return 0;
+}
+"""
+
+
+@pytest.fixture
+def histograms():
+    b = BPF(text=HISTOGRAMS)
+    fire(b, "f", times=23)
+    return b
+
+
+def test_a_log2_histogram_shows_its_buckets_in_order_with_their_ranges(histograms):
+    view = watch(histograms["direct"])
+    assert view.shown["heads"] == ["value", "count", "a second"]
+    assert list(shown(view).items()) == [
+        ("0 -> 1", "23"),
+        ("2 -> 3", "0"),
+        ("4 -> 7", "0"),
+        ("8 -> 15", "23"),
+    ]
+    assert "8 -> 15 23" in view.shown["alt"] and view.shown["svg"].startswith("<svg")
+    assert shown(watch(histograms["by_variable"])) == {"65536 -> 131071": "23"}
+
+
+def test_the_ranges_are_those_of_print_log2_hist(histograms, capsys):
+    table = histograms["direct"]
+    for slot in range(64):
+        table[slot] = ct.c_ulonglong(1)
+    table.print_log2_hist()
+    printed = re.findall(r"(\d+ -> \d+) ", capsys.readouterr().out)
+    assert [row[0] for row in watch(table).shown["rows"][1:]] == printed and len(printed) == 63
+
+
+def test_a_linear_histogram_shows_each_value_from_the_lowest_on(histograms):
+    assert list(shown(watch(histograms["linear"])).items()) == [("5", "23"), ("6", "0"), ("7", "23")]
+    assert shown(watch(histograms["sparse"])) == {"9": "23"}
+
+
+def test_a_histogram_with_sections_shows_the_range_of_each_row(histograms):
+    view = watch(histograms["sections"])
+    assert view.shown["heads"] == ["cpu", "slot", "low", "high", "value"]
+    assert view.shown["rows"] == [["3", "4", "8", "15", "23"]]
+
+
+def test_an_array_that_is_no_histogram_has_its_keys(histograms):
+    assert "low" not in to_frame(histograms["plain"]) and "low" not in to_frame(histograms["linear"])
+
+
+def test_a_frame_of_a_log2_histogram_has_the_ranges(histograms):
+    frame = to_frame(histograms["direct"])
+    assert list(frame.columns) == ["key", "low", "high", "value"] and len(frame) == 64
+    assert frame.loc[4].tolist() == [4, 8, 15, 23]
+    assert frame.high.iloc[-1] == 2**63 - 1
 
 
 def test_the_twenty_largest_and_how_many_more(b):

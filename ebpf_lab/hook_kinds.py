@@ -140,14 +140,14 @@ KINDS = [
         "attach_kprobe",
         "kprobe_fds",
         detach=lambda program, key: program.detach_kprobe_event(key),
-        tell=lambda a: f"kprobe:{a['event']}{_offset(a, 'event_off')}",
+        tell=lambda a: f"kprobe:{a['event'] or a['event_re']}{_offset(a, 'event_off')}",
         names=lambda a: (a["event"], kernel_functions(a["event"])),
     ),
     Kind(
         "attach_kretprobe",
         "kprobe_fds",
         detach=lambda program, key: program.detach_kprobe_event(key),
-        tell=lambda a: f"kretprobe:{a['event']}",
+        tell=lambda a: f"kretprobe:{a['event'] or a['event_re']}",
         names=lambda a: (a["event"], kernel_functions(a["event"])),
     ),
     Kind(

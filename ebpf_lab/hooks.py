@@ -268,7 +268,7 @@ def _attach_error(
     if number in (errno.EPERM, errno.EACCES):
         rule = "not-permitted"
     elif kind.held == "kprobe_fds" and not features.has_kprobes():
-        rule, reason, fix = "no-kprobes", NO_KPROBES, _instead_of_kprobe(name, fn_name)
+        rule, reason, fix = "no-kprobes", NO_KPROBES, _instead_of_kprobe(kind, name, fn_name)
     elif name and name not in known:
         rule = kind.missing
     what = f"{fn_name} can't be attached to {hook}: {reason}"
@@ -277,9 +277,19 @@ def _attach_error(
     return AttachError(what, rule=rule, hook=hook, tried=[(hook, reason)], fix=fix, log=output)
 
 
-def _instead_of_kprobe(function: str, fn_name: str) -> str:
-    """The fix where a kernel has no kprobes: for the function of a system call, attach() has another hook."""
-    calls = {function: call for call, function in syscalls.functions().items()}
-    if function not in calls:
-        return ""
-    return f"attach(b, syscall={calls[function]!r}, fn_name={fn_name!r}) uses the call's tracepoint."
+def _instead_of_kprobe(kind: Kind, function: str, fn_name: str) -> str:
+    """The fix where a kernel has no kprobes: what attaches the function to the same system call, or to another event."""
+    call = {function: call for call, function in syscalls.functions().items()}.get(function)
+    if not call:
+        return (
+            "attach(b, tracepoint=...) takes a tracepoint: /sys/kernel/tracing/available_events lists them."
+        )
+    prefix = f"{kind.method.removeprefix('attach_')}__"
+    rename = f"name the function {call}_ instead of {fn_name}, which BCC attaches by its name, and call "
+    renamed = fn_name.startswith(prefix)
+    name = f"{call}_" if renamed else fn_name
+    if kind.method == "attach_kretprobe":
+        how = f"attach(b, tracepoint='syscalls:sys_exit_{call}', fn_name={name!r}), which runs where the call returns."
+    else:
+        how = f"attach(b, syscall={call!r}, fn_name={name!r}), which uses the call's tracepoint."
+    return (rename if renamed else "call ") + how

@@ -223,14 +223,46 @@ def test_two_functions_on_one_event_are_both_detached_by_close():
     assert not [link for link in held()["descriptors"] if "perf_event" in link]
 
 
-def test_without_kprobes_the_error_names_the_way_that_works(b, monkeypatch):
+@pytest.fixture
+def no_kprobes(monkeypatch):
+    """A kernel without kprobes, as far as BCC and the lab see it."""
     monkeypatch.setattr(features, "has_kprobes", lambda: False)
     monkeypatch.setattr(bcc.lib, "bpf_attach_kprobe", lambda *_: -1)
+
+
+@pytest.mark.parametrize(
+    ("attach_it", "fix"),
+    [
+        (
+            lambda b: b.attach_kprobe(event=b.get_syscall_fnname("execve"), fn_name="hello"),
+            "attach(b, syscall='execve', fn_name='hello')",
+        ),
+        (
+            lambda b: b.attach_kretprobe(event=b.get_syscall_fnname("execve"), fn_name="hello"),
+            "attach(b, tracepoint='syscalls:sys_exit_execve', fn_name='hello')",
+        ),
+        (lambda b: b.attach_kprobe(event="vfs_raed", fn_name="hello"), "attach(b, tracepoint=...)"),
+        (lambda b: b.attach_kprobe(event_re="^no_such_.*", fn_name="hello"), "attach(b, tracepoint=...)"),
+        (
+            lambda _: BPF(text="\nint kprobe__sys_clone(void *ctx) { return 0; }\n"),
+            "name the function clone_ instead of kprobe__sys_clone",
+        ),
+        (
+            lambda _: BPF(text="\nint kretprobe__sys_clone(void *ctx) { return 0; }\n"),
+            "attach(b, tracepoint='syscalls:sys_exit_clone', fn_name='clone_')",
+        ),
+    ],
+    ids=["entry", "return", "a function", "an expression", "by its name", "a return by its name"],
+)
+def test_without_kprobes_the_error_names_the_way_that_works(b, no_kprobes, attach_it, fix):
     with pytest.raises(AttachError, match="no kprobes") as raised:
-        b.attach_kprobe(event=b.get_syscall_fnname("execve"), fn_name="hello")
-    assert "attach(b, syscall='execve', fn_name='hello')" in raised.value.fix and "did you mean" not in str(
-        raised.value
-    )
+        attach_it(b)
+    assert fix in raised.value.fix and "did you mean" not in str(raised.value)
+
+
+@pytest.mark.parametrize("hook", [{"syscall": "clone"}, {"tracepoint": "syscalls:sys_exit_clone"}])
+def test_the_ways_without_kprobes_that_an_error_names_can_be_attached(hook, no_kprobes):
+    attach(BPF(text="\nint clone_(void *ctx) { return 0; }\n"), fn_name="clone_", **hook)
 
 
 def test_an_unknown_system_call_is_an_error_with_each_hook_tried_and_the_nearest_name(b):

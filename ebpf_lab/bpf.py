@@ -156,10 +156,15 @@ class BPF(bcc.BPF):
 
     @staticmethod
     def remove_xdp(dev: str | bytes, flags: int = 0) -> None:
-        """BCC's remove_xdp."""
-        bcc.BPF.remove_xdp(dev, flags)
-        for program in _loaded:
-            program.xdp_flags.pop(os.fsdecode(dev), None)
+        """BCC's remove_xdp; a program of the lab is detached whatever its mode."""
+        if not hooks.detach_device(_loaded, os.fsdecode(dev)):
+            bcc.BPF.remove_xdp(dev, flags)
+
+    @staticmethod
+    def detach_func(fn: bcc.BPF.Function, attachable_fd: int, attach_type: int) -> None:
+        """BCC's detach_func."""
+        if not hooks.detach_func(fn, attachable_fd, attach_type):
+            bcc.BPF.detach_func(fn, attachable_fd, attach_type)
 
     def get_syscall_prefix(self) -> bytes:
         """BCC's get_syscall_prefix, for ordinary users too.

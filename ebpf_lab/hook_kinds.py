@@ -3,6 +3,7 @@
 A new kind is one entry in KINDS.
 """
 
+import functools
 import os
 import re
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .diagnostics.errors import SetupError
-from .kernel import tracefs, uapi
+from .kernel import links, tracefs, uapi
 from .loading.libbcc import bcc
 
 Arguments = dict[str, Any]  # of one of BCC's methods, by name; its bytes as str
@@ -30,7 +31,7 @@ class Kind:
     ``names``: (the name asked for, the names that the kernel has), to tell the nearest one.
     ``trigger``: what makes the function run, for a view in which nothing has come yet.
     ``missing``: the rule of errors for a name that the kernel doesn't have.
-    ``keep``: puts what was attached into ``held`` and returns its key, where BCC itself keeps nothing.
+    ``attach``: attaches in place of BCC's method, where BCC forgets what it attached; returns its key in ``held``.
     """
 
     method: str
@@ -40,7 +41,7 @@ class Kind:
     names: Callable[[Arguments], tuple[str, Iterable[str]]] = lambda arguments: ("", ())
     trigger: str = "run('/bin/true') in another cell"
     missing: str = "no-such-hook"
-    keep: Callable[[Any, Arguments], object] | None = None  # (program, arguments)
+    attach: Callable[[Any, Arguments], object] | None = None  # (program, arguments)
 
 
 def kernel_functions(name: str) -> list[str]:
@@ -118,13 +119,58 @@ def _devices(arguments: Arguments) -> tuple[str, Iterable[str]]:
     return arguments["dev"], (name for _, name in socket.if_nameindex())
 
 
-def _keep_xdp(program: Any, arguments: Arguments) -> str:
-    program.xdp_flags[arguments["dev"]] = arguments["flags"]
-    return arguments["dev"]
+def _func(arguments: Arguments) -> str:
+    """The attach type with its device or file, which bpftrace has no notation for."""
+    target = links.target_name(arguments["attach_type"], arguments["attachable_fd"])
+    return f"{links.attach_type_name(arguments['attach_type'])}:{target}"
 
 
-def _keep_socket(program: Any, arguments: Arguments) -> tuple[int, int]:
+def _attach_xdp(program: Any, arguments: Arguments) -> tuple[int, int]:
+    """Attach by a link, which replaces only what this program has there (BCC replaces anybody's program)."""
+    flags, held = arguments["flags"], program.xdp_links
+    key = links.device_of(arguments["dev"])
+    if key in held and not flags & uapi.XDP_FLAGS_UPDATE_IF_NOEXIST:
+        links.end(held.pop(key))
+    modes = flags & ~uapi.XDP_FLAGS_UPDATE_IF_NOEXIST  # A link is never put in the place of a program.
+    held[key] = links.create(arguments["fn"].fd, key[1], uapi.XDP, modes)
+    return key
+
+
+def _attach_func(program: Any, arguments: Arguments) -> tuple:
+    """Attach by a link where the kernel has one of that type, else as BCC does, to be detached by descriptor.
+
+    Without BPF_F_ALLOW_MULTI a function replaces the one that this program has there, as with BCC.
+    """
+    fn, target, attach_type = (arguments[name] for name in ("fn", "attachable_fd", "attach_type"))
+    key, held = func_key(fn, target, attach_type), program.func_detachers
+    for earlier in list(held):
+        if earlier[1:] == key[1:] and (earlier == key or not arguments["flags"] & uapi.F_ALLOW_MULTI):
+            held.pop(earlier)()
+    try:
+        held[key] = functools.partial(links.end, links.create(fn.fd, target, attach_type))
+    except OSError:
+        if links.on_device(attach_type):
+            raise
+        bcc.BPF.attach_func(fn, target, attach_type, arguments["flags"])
+        held[key] = functools.partial(_detach_func, fn, os.dup(target), attach_type)
+    return key
+
+
+def func_key(fn: Any, target: int, attach_type: int) -> tuple:
+    """What attach_func() attached, whatever descriptor the target has by now."""
+    return (fn.name, attach_type, links.target_of(attach_type, target))
+
+
+def _detach_func(fn: Any, target: int, attach_type: int) -> None:
+    try:
+        bcc.BPF.detach_func(fn, target, attach_type)
+    finally:
+        os.close(target)
+
+
+def _attach_socket(program: Any, arguments: Arguments) -> tuple[int, int]:
     """The key is the descriptor with its socket's number: a program may close the descriptor by itself."""
+    bcc.BPF.attach_raw_socket(arguments["fn"], os.fsencode(arguments["dev"]))
     number = arguments["fn"].sock
     program.sockets[key := (number, os.fstat(number).st_ino)] = number
     return key
@@ -215,13 +261,22 @@ KINDS = [
     ),
     Kind(
         "attach_xdp",
-        "xdp_flags",
-        detach=lambda program, device: program.remove_xdp(device, program.xdp_flags[device]),
+        "xdp_links",
+        detach=lambda program, key: links.end(program.xdp_links[key]),
         tell=lambda a: f"xdp:{a['dev']}",
         names=_devices,
         trigger="send a packet through this device",
         missing="",
-        keep=_keep_xdp,
+        attach=_attach_xdp,
+    ),
+    Kind(
+        "attach_func",
+        "func_detachers",
+        detach=lambda program, key: program.func_detachers[key](),
+        tell=_func,
+        trigger="send a packet through it",
+        missing="",
+        attach=_attach_func,
     ),
     Kind(
         "attach_raw_socket",
@@ -231,6 +286,6 @@ KINDS = [
         names=_devices,
         trigger="send a packet through this device",
         missing="",
-        keep=_keep_socket,
+        attach=_attach_socket,
     ),
 ]

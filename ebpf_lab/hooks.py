@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from .diagnostics.errors import AttachError, LabError, SetupError
 from .diagnostics.names import check_name, did_you_mean
-from .hook_kinds import KINDS, Arguments, Kind, tracepoints
-from .kernel import features, syscalls, tracefs
+from .hook_kinds import KINDS, Arguments, Kind, func_key, tracepoints
+from .kernel import features, links, syscalls, tracefs
 from .loading import stderr
 from .loading.interrupts import held_back
 from .loading.libbcc import bcc
@@ -139,7 +139,7 @@ def prepare(bpf: bcc.BPF) -> None:
     """Make the dicts of what is attached to ``bpf``: our own, and those of the kinds that BCC has none for."""
     bpf.attachments = {}  # (name of the dict, its keys) -> Attached
     for kind in KINDS:
-        if kind.keep:
+        if kind.attach:
             setattr(bpf, kind.held, {})
 
 
@@ -170,6 +170,26 @@ def detach(bpf: bcc.BPF) -> None:
             with suppress(Exception):
                 kind.detach(bpf, key)
             held.pop(key, None)
+
+
+def detach_device(programs: list[bcc.BPF], name: str) -> bool:
+    """End the XDP links of ``programs`` on the device of that name in this network namespace; False where there is none."""
+    with suppress(OSError):
+        key = links.device_of(name)
+        held = [program.xdp_links.pop(key) for program in programs if key in program.xdp_links]
+        for link in held:
+            links.end(link)
+        return bool(held)
+    return False
+
+
+def detach_func(fn: bcc.BPF.Function, target: int, attach_type: int) -> bool:
+    """Detach what attach_func() attached there; False where it attached nothing."""
+    with suppress(OSError):
+        if end := fn.bpf.func_detachers.pop(func_key(fn, target, attach_type), None):
+            end()
+            return True
+    return False
 
 
 def methods() -> dict[str, Callable]:
@@ -207,15 +227,15 @@ def _attach(kind: Kind, bpf: bcc.BPF, arguments: Arguments, call: Callable[[], A
     with stderr.captured() as output:
         ct.set_errno(0)
         try:
-            result = call()
+            result = kind.attach(bpf, arguments) if kind.attach else call()
         except LabError:
             raise
         except Exception as e:
-            failed, number = e, ct.get_errno()
+            failed, number = e, getattr(e, "errno", None) or ct.get_errno()
     if failed:
         raise _attach_error(kind, arguments, failed, number, output.text) from failed
-    if kind.keep:
-        new = [(kind.keep(bpf, arguments),)]
+    if kind.attach:
+        new, result = [(result,)], None
     else:
         new = [path for path, value in _flat(held).items() if before.get(path) != value]
         for path in new:
@@ -233,7 +253,7 @@ def _note(bpf: bcc.BPF, kind: Kind, new: Iterable[tuple], arguments: Arguments) 
     name = arguments["fn"].name if "fn" in arguments else arguments["fn_name"]
     for path in new:
         known = bpf.attachments.get((kind.held, path))
-        if not (known and known.value == values[path]) or kind.keep:
+        if not (known and known.value == values[path]) or kind.attach:
             one = Attached(kind.tell(arguments), os.fsdecode(name), values[path], kind.trigger)
             bpf.attachments[kind.held, path] = one
 
@@ -269,12 +289,14 @@ def _attach_error(
         rule = "not-permitted"
     elif kind.held == "kprobe_fds" and not features.has_kprobes():
         rule, reason, fix = "no-kprobes", NO_KPROBES, _instead_of_kprobe(kind, name, fn_name)
+    elif kind.method == "attach_xdp" and number in (errno.EBUSY, errno.EEXIST):
+        rule = "xdp-busy"
     elif name and name not in known:
         rule = kind.missing
     what = f"{fn_name} can't be attached to {hook}: {reason}"
     if output.strip():
         what += f"\nThe kernel: {output.strip()}"
-    return AttachError(what, rule=rule, hook=hook, tried=[(hook, reason)], fix=fix, log=output)
+    return AttachError(what, rule=rule, hook=hook, device=name, tried=[(hook, reason)], fix=fix, log=output)
 
 
 def _instead_of_kprobe(kind: Kind, function: str, fn_name: str) -> str:

@@ -35,10 +35,28 @@ CAPABILITIES = {
 # linux/bpf.h: enum bpf_cmd
 MAP_CREATE, PROG_LOAD, PROG_TEST_RUN = 0, 5, 10
 OBJ_GET_INFO_BY_FD, MAP_LOOKUP_BATCH, ENABLE_STATS = 15, 24, 32
+LINK_CREATE, LINK_DETACH = 28, 34
 # linux/bpf.h: enum bpf_map_type, bpf_prog_type, bpf_attach_type, bpf_stats_type
 MAP_TYPE_ARRAY, MAP_TYPE_RINGBUF = 2, 27
 PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 5, 26
-TRACE_FENTRY = 24
+ATTACH_TYPES = """
+    cgroup_inet_ingress cgroup_inet_egress cgroup_inet_sock_create cgroup_sock_ops sk_skb_stream_parser
+    sk_skb_stream_verdict cgroup_device sk_msg_verdict cgroup_inet4_bind cgroup_inet6_bind
+    cgroup_inet4_connect cgroup_inet6_connect cgroup_inet4_post_bind cgroup_inet6_post_bind
+    cgroup_udp4_sendmsg cgroup_udp6_sendmsg lirc_mode2 flow_dissector cgroup_sysctl cgroup_udp4_recvmsg
+    cgroup_udp6_recvmsg cgroup_getsockopt cgroup_setsockopt trace_raw_tp trace_fentry trace_fexit
+    modify_return lsm_mac trace_iter cgroup_inet4_getpeername cgroup_inet6_getpeername
+    cgroup_inet4_getsockname cgroup_inet6_getsockname xdp_devmap cgroup_inet_sock_release xdp_cpumap
+    sk_lookup xdp sk_skb_verdict sk_reuseport_select sk_reuseport_select_or_migrate perf_event
+    trace_kprobe_multi lsm_cgroup struct_ops netfilter tcx_ingress tcx_egress trace_uprobe_multi
+    cgroup_unix_connect cgroup_unix_sendmsg cgroup_unix_recvmsg cgroup_unix_getpeername
+    cgroup_unix_getsockname netkit_primary netkit_peer
+""".split()  # noqa: SIM905 - in the order of their numbers
+TRACE_FENTRY, XDP = 24, 37
+# linux/bpf.h: BPF_F_ALLOW_MULTI, a flag of BPF_PROG_ATTACH
+F_ALLOW_MULTI = 1 << 1
+# linux/if_link.h
+XDP_FLAGS_UPDATE_IF_NOEXIST = 1 << 0
 PROG_TYPES = """
     unspec socket_filter kprobe sched_cls sched_act tracepoint xdp perf_event cgroup_skb cgroup_sock lwt_in
     lwt_out lwt_xmit sock_ops sk_skb cgroup_device sk_msg raw_tracepoint cgroup_sock_addr lwt_seg6local
@@ -118,6 +136,12 @@ class Batch(ct.Structure):
     _fields_ = _fields("""
         u64 in_batch; u64 out_batch; u64 keys; u64 values; u32 count; u32 map_fd; u64 elem_flags; u64 flags;
     """)
+
+
+class LinkCreate(ct.Structure):
+    """union bpf_attr, member link_create: for BPF_LINK_CREATE, its beginning."""
+
+    _fields_ = _fields("u32 prog_fd; u32 target; u32 attach_type; u32 flags;")
 
 
 class ObjInfo(ct.Structure):

@@ -10,7 +10,7 @@ from helpers import held
 
 from ebpf_lab import BPF, AttachError, LabError, VerifierError, attach, hooks, record, run
 from ebpf_lab.hook_kinds import KINDS
-from ebpf_lab.kernel import features, tracefs
+from ebpf_lab.kernel import features, links, tracefs
 
 TWO = """
 int hello(void *ctx) { bpf_trace_printk("one"); return 0; }
@@ -99,6 +99,7 @@ TOLD = [
     ("attach_perf_event", {"ev_type": 0, "ev_config": 3}, "hardware:cache-misses"),
     ("attach_perf_event", {"ev_type": 4, "ev_config": 0x1A2}, "perf_event:4:0x1a2"),
     ("attach_xdp", {"dev": "eth0", "fn": None}, "xdp:eth0"),
+    ("attach_func", {"fn": None, "attachable_fd": 1, "attach_type": 46}, "tcx_ingress:lo"),
     ("attach_raw_socket", {"fn": None, "dev": "lo"}, "socket:lo"),
 ]
 
@@ -115,8 +116,7 @@ def test_each_kind_of_hook_is_written_as_bpftrace_writes_it(method, arguments, h
 
 
 def test_the_table_has_each_method_of_bcc_that_attaches_and_each_of_its_dicts():
-    elsewhere = {"attach_func"}  # it attaches to a descriptor, of a cgroup for example
-    methods = {name for name in vars(bcc.BPF) if name.startswith("attach_")} - elsewhere
+    methods = {name for name in vars(bcc.BPF) if name.startswith("attach_")}
     assert {kind.method for kind in KINDS} == methods
     with BPF(text=TWO) as b:
         fds = {name for name in vars(b) if name.endswith("_fds")} | {"open_perf_events"}
@@ -195,14 +195,14 @@ def test_a_hook_that_is_not_there_is_an_attach_error_for_each_kind(b, attach_it,
 
 def test_an_interrupt_while_an_xdp_program_is_attached_leaves_it_to_close(device, monkeypatch, interruptible):
     b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")
-    real = bcc.lib.bpf_attach_xdp
+    real = links.create
 
     def interrupted(*arguments):
         signal.raise_signal(signal.SIGINT)
         return real(*arguments)
 
     function = b.load_func("pass", BPF.XDP)
-    monkeypatch.setattr(bcc.lib, "bpf_attach_xdp", interrupted)
+    monkeypatch.setattr(links, "create", interrupted)
     with pytest.raises(KeyboardInterrupt):
         b.attach_xdp(device, function, BPF.XDP_FLAGS_SKB_MODE)
     monkeypatch.undo()

@@ -35,6 +35,13 @@ ATTACH = [
         example="This kernel has no kprobes, so no hook for the system call 'execve'.",
     ),
     Explanation(
+        "xdp-busy",
+        meaning="The device of {hook} has an XDP program already.",
+        why="a device runs one XDP program, and the lab replaces none that is not this program's own.",
+        fixes=("b.remove_xdp({device!r}) detaches it, unless another process holds it by a link; that process must end.",),
+        example="pass can't be attached to xdp:eth0: Device or resource busy",
+    ),
+    Explanation(
         "matched-nothing",
         meaning="{method}() matched no hook, so nothing was attached.",
         why="BCC reads the name as a regular expression, and an expression that matches nothing is no error to BCC.",

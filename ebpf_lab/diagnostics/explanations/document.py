@@ -43,6 +43,7 @@ EXAMPLE = {  # what fills the braces on this page; in an error it is the program
     "header_macro": "min",
     "ring": "output",
     "with_address": "counter_table.lookup(&uid)",
+    "device": "eth0",
     "seconds": "10",
     "function": "hello",
     "declaration": "BPF_ARRAY(jumps, u64, slots + 1)",

@@ -200,3 +200,24 @@ def test_a_verifier_that_the_lab_stopped_is_explained_by_the_seconds_it_had():
     error = verifier_error("hello", "Connection timed out", "", SOURCE, REWRITTEN, seconds=10)
     assert error.rule == "time" and "line 4: the verifier had not finished after 10 seconds" in str(error)
     assert "no message (stopped after 10 s)" in str(error)
+
+
+def test_a_key_that_is_smaller_than_the_maps_is_explained_from_a_log_of_6_1_too():
+    log = """0: R1=ctx(off=0,imm=0) R10=fp0
+; u64 *p = counter_table.lookup(&uid);
+0: (85) call bpf_map_lookup_elem#1
+invalid indirect access to stack R2 off=-4 size=8
+processed 1 insns"""
+    error = verifier_error("hello", "Permission denied", log, SOURCE)
+    assert error.rule == "smaller-than-the-map"
+    assert "the key passed to bpf_map_lookup_elem() has 4 bytes, and the map's has 8" in str(error)
+
+
+def test_a_function_that_a_newer_clang_does_not_know_is_explained_in_the_same_way():
+    for called, kind, rule in [
+        ("msleep", "", "no-such-function"),
+        ("memset", "library ", "copy-memory"),
+        ("printf", "library ", "print"),
+    ]:
+        output = f"/virtual/main.c:7:3: error: call to undeclared {kind}function '{called}'; ISO C99 and later do not support implicit function declarations [-Wimplicit-function-declaration]\n"
+        assert compile_error(output, SOURCE).rule == rule

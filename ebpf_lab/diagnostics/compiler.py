@@ -6,7 +6,7 @@ Only text goes in and out here: nothing is compiled.
 import re
 import unicodedata
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import NamedTuple
 
 from .errors import CompileError
@@ -136,19 +136,13 @@ def _facts(
         facts["include"] = HEADERS.get(unknown[1], "")
     if argument := re.match(r"\w+", text[column - 1 :] if column else ""):
         facts["passed"] = argument[0]
-    notes = seen[seen.index(error) + 1 :]
-    after = [note for note in notes[: next((i for i, d in enumerate(notes) if d.kind != "note"), None)]]
-    facts["header"] = next((_include(d) for d in after if "previous" in d.text and not d.in_source), "")
-    facts["header_macro"] = next(
-        (d.text.split("'")[1] for d in after if d.text.startswith("expanded from macro") and not d.in_source),
-        "",
-    )
+    for note in takewhile(lambda d: d.kind == "note", seen[seen.index(error) + 1 :]):
+        macro = re.match(r"expanded from macro '(\w+)'", note.text)
+        if not note.in_source and macro:
+            facts.setdefault("header_macro", macro[1])
+        elif not note.in_source and "previous" in note.text:
+            facts.setdefault("header", note.file.rpartition("include/")[2])
     return facts
-
-
-def _include(note: _Diagnostic) -> str:
-    """The header of a note, as an #include names it."""
-    return note.file.rpartition("include/")[2]
 
 
 def call_error(output: str, source: str, rewritten: str, line: int) -> CompileError:

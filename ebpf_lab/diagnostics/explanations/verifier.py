@@ -147,7 +147,7 @@ VERIFIER = [
     ),
     Explanation(
         "smaller-than-the-map",
-        pattern=r"invalid (?:indirect )?read from stack R\d+ off(?: |=)-(?P<passed>\d+)(?:\+0)? size(?: |=)(?P<size>\d+)",
+        pattern=r"invalid (?:indirect )?(?:read from|access to) stack R\d+ off(?: |=)-(?P<passed>\d+)(?:\+0)? size(?: |=)(?P<size>\d+)",
         when="map_argument",
         meaning="{argument} passed to {helper}() has {passed} bytes, and the map's has {size}",
         why="the helper reads as many bytes as the map was declared with, whatever the type of the variable. BPF_HASH(name) has u64 for both key and value.",

@@ -30,7 +30,7 @@ def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
     """A snapshot of a map, one row per entry: ``to_frame(b["counter_table"])``.
 
     Columns: ``key`` and ``value``, or a column for each field of a struct, nested
-    ones dotted (``key.x`` and ``value.x`` where both have an ``x``); their dtypes are
+    ones dotted (``key.x`` and ``value.x`` where both have an ``x``), and for each member of a union; their dtypes are
     those of the C types, char arrays are text. A per-CPU map has ``cpu0``, ``cpu1`` ...
     and ``total`` in place of ``value``. In a map of maps, ``value`` is the id of the inner
     map, in a program array that of the program. A histogram that is incremented at a bpf_log2l()

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import takewhile, zip_longest
 from typing import NamedTuple
 
-from .errors import CompileError
+from .errors import CompileError, MapError
 from .explanations import COMPILER, match
 from .lines import function_line, line_at, line_map, marked, number_of, place, split
 
@@ -198,11 +198,15 @@ def _late_error(output: str, source: str, rewritten: str) -> CompileError | None
     return _error(message, output, source, line, explained=found[0])
 
 
-def event_error(output: str, name: str, source: str) -> CompileError:
-    """The CompileError for the map ``name`` whose events BCC's Python cannot read; BCC prints ``output`` and exits."""
+def event_error(output: str, name: str, source: str) -> MapError:
+    """The MapError for the buffer ``name`` whose events BCC's Python cannot read; BCC prints ``output`` and exits."""
     field = re.search(r"Type: '([^'\[]+?) ?(?:\[|')", output)
     line = number_of(re.search(rf"\b{re.escape(field[1])}\b", source)) if field else 0
-    return _error(f"BCC cannot read the events of {name}: {output.strip()}", output, source, line)
+    entry, facts = match(COMPILER, output)
+    what = f"The events of {name} can't be read: {place(line)}{output.strip()}"
+    parts = [what, marked(source, line), f"Meaning: {entry.meaning.format_map(facts)}" if entry else ""]
+    text, rule = "\n".join(filter(None, parts)), entry.rule if entry else ""
+    return MapError(text, rule=rule, log=output, **{name: str(fact) for name, fact in facts.items()})
 
 
 def _error(

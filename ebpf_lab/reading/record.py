@@ -103,7 +103,8 @@ class BufferRecording(Recording):
     def frame(self) -> pd.DataFrame:
         """One row per event, in the order they came; one column per field of the C struct, with its dtype.
 
-        Char arrays are text, as a category. Where BCC can't tell the struct there is one column, ``data``, of bytes.
+        Char arrays are text, as a category. Each member of a union is a column. Where the program
+        sends no struct there is one column, ``data``, of bytes.
         """
         found = {
             name: column if column.ndim == 1 else pd.Series(column.tolist(), dtype=object)

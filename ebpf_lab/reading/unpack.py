@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernel import uapi
 
-RAW = np.dtype([("data", object)])  # for events whose struct BCC can't tell: the bytes of each
+RAW = np.dtype([("data", object)])  # for events that are no struct: the bytes of each
 
 
 def fitted(rows: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:

@@ -210,7 +210,8 @@ def event_class(table: Any) -> Any:
         described = [lib.bpf_perf_event_field(bpf.module, name, n).decode() for n in range(count)]
         fields = [(field, kind) for field, _, kind in (text.partition("#") for text in described)]
         if fields and bpf.types:
-            table._event_class = _readable(name, "events", lambda: layouts.event_type(bpf.types, fields))
+            clangs = _readable(name, "events", lambda: layouts.event_type(bpf.types, fields))
+            table._event_class = _bccs_or(clangs, lambda: bcc_table._get_event_class(table))
         else:
             table._event_class = _as_bcc_reads_it(table)
     return table._event_class
@@ -245,13 +246,18 @@ def _corrected(bpf: Any, name: bytes, part: str, described: bytes | None) -> Any
     ours = _readable(name, what, lambda: layouts.type_in_map(bpf.types, name.decode(), part))
     if ours is None or not described:
         return None
+    read = _bccs_or(ours, lambda: bcc.BPF._decode_table_type(json.loads(described)))
+    return ours if read is ours else None
+
+
+def _bccs_or(clangs: Any, make: Callable[[], Any]) -> Any:
+    """The class that BCC makes, which programs may take apart by its _fields_, where it has clang's layout; else ``clangs``."""
     try:
-        same = dtype_of(bcc.BPF._decode_table_type(json.loads(described))) == dtype_of(ours)
-    except (
-        Exception
-    ):  # a type that BCC doesn't know, as bool in an event, or whose layout ctypes doesn't tell
-        return ours
-    return None if same else ours
+        with contextlib.redirect_stderr(io.StringIO()):
+            bccs = make()
+        return bccs if dtype_of(bccs) == dtype_of(clangs) else clangs
+    except (Exception, SystemExit):  # a type that BCC doesn't know, or whose layout ctypes doesn't tell
+        return clangs
 
 
 def _readable(name: bytes, what: str, layout: Callable[[], Any]) -> Any:

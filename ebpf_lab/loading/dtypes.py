@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .structs import Wide
+from .structs import Bits
 
 
 def dtype_of(ctype: Any) -> np.dtype:
@@ -14,7 +14,7 @@ def dtype_of(ctype: Any) -> np.dtype:
     An integer that numpy has no dtype for, a bit field or one of 16 bytes, is a void: columns() makes numbers of it.
     Raises TypeError for bit fields of ctypes, whose place ctypes does not tell.
     """
-    if issubclass(ctype, Wide):
+    if issubclass(ctype, Bits):
         # numpy keeps neither metadata nor titles through all of its operations, but names it does.
         mark = f":{ctype.shift}:{ctype.width}:{int(ctype.signed)}:{ctype.kind}"
         return np.dtype([(mark, f"V{ctype._length_}")])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .structs import Member, Wide, integer, struct_class
+from .structs import Bits, Member, integer, struct_class
 
 _NODE = re.compile(r"^!(\d+) = (?:distinct )?!(\w*)[({](.*)[)}]$", re.M)
 _ATTRIBUTE = re.compile(r'(\w+): (?:"((?:[^"\\]|\\.)*)"|([^,]+))')
@@ -193,7 +193,7 @@ def _members(nodes: Nodes, node: _Node, start: int) -> Iterator[Member]:
         elif member.given.get("flags") == "DIFlagBitField":
             first, width = at // 8, member.number("size")
             declared = _ctype(nodes, member.given["baseType"])
-            yield Member(member.name, Wide.of(declared, at % 8, width), first)
+            yield Member(member.name, Bits.of(declared, at % 8, width), first)
         else:
             try:
                 yield Member(member.name, _ctype(nodes, member.given["baseType"]), at // 8)

@@ -18,7 +18,7 @@ class Member(NamedTuple):
 _Array: Any = ct.Array  # mypy can't follow a subclass that gives its own _type_
 
 
-class Wide(_Array):
+class Bits(_Array):
     """An integer of ``width`` bits from bit ``shift`` on; ``kind`` is numpy's code for the integer that holds it, or 'O'."""
 
     _type_, _length_ = ct.c_uint8, 16
@@ -27,7 +27,7 @@ class Wide(_Array):
     @staticmethod
     def of(declared: Any, shift: int, width: int) -> Any:
         """The class of a bit field that is declared as ``declared``, an integer or bool, or of a 16-byte integer."""
-        if issubclass(declared, Wide):
+        if issubclass(declared, Bits):
             kind, signed = "O", declared.signed
         elif declared is ct.c_bool:
             kind, signed = "?", False
@@ -36,8 +36,8 @@ class Wide(_Array):
             kind = f"{'i' if signed else 'u'}{ct.sizeof(declared)}"
         length = (shift + width + 7) // 8
         return type(
-            "Wide",
-            (Wide,),
+            "Bits",
+            (Bits,),
             {"_length_": length, "shift": shift, "width": width, "signed": signed, "kind": kind},
         )
 
@@ -54,14 +54,14 @@ class Wide(_Array):
         self[:] = (kept | (number & mask) << self.shift).to_bytes(len(self), "little")
 
 
-class _Int128(Wide):
+class _Int128(Bits):
     _type_, _length_, signed = ct.c_uint8, 16, True
 
 
 def integer(bits: int, signed: bool) -> Any:
     """The ctypes class of an integer of 8 to 128 bits."""
     if bits == 128:
-        return _Int128 if signed else Wide
+        return _Int128 if signed else Bits
     return getattr(ct, f"c_{'' if signed else 'u'}int{bits}")
 
 
@@ -80,15 +80,18 @@ def struct_class(name: str, size: int, members: list[Member]) -> Any:
 
 
 def _attribute(member: Member) -> property:
-    text = issubclass(member.ctype, ct.Array) and member.ctype._type_ is ct.c_char
-    number = text or issubclass(member.ctype, ct._SimpleCData | Wide)
+    ctype = member.ctype
+    if issubclass(ctype, Bits) and ctype.width == 128:
+        ctype = ct.c_uint64 * 2  # as BCC has it: programs give it to inet_ntop(), which wants bytes
+    text = issubclass(ctype, ct.Array) and ctype._type_ is ct.c_char
+    number = text or issubclass(ctype, ct._SimpleCData | Bits)
 
     def get(self: Any) -> Any:
-        there = member.ctype.from_buffer(self, member.offset)
+        there = ctype.from_buffer(self, member.offset)
         return there.value if number else there
 
     def put(self: Any, value: Any) -> None:
-        there = member.ctype.from_buffer(self, member.offset)
+        there = ctype.from_buffer(self, member.offset)
         if number:
             there.value = value
         elif isinstance(there, ct.Array):

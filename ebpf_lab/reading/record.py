@@ -130,7 +130,7 @@ def record(source: Any) -> Iterator[Any]:
     or for a ring buffer the program, in its map ``lost``; None where it has none.
 
     Raises TypeError for what is no source of events, UnloadedError for a program
-    that is not in the kernel, BusyError for a buffer that a callback reads already, or where
+    that is not in the kernel, MapError for events whose struct can't be told, BusyError for a buffer that a callback reads already, or where
     only the shared trace pipe can be had and somebody else reads it. At the block's end it raises LabError
     where reading failed early.
     """

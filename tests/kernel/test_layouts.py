@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ebpf_lab import BPF, MapError, fire, record, to_frame, watch
+from ebpf_lab.bcc_maps import event_class
 
 COMMON = """
 enum colour { RED, GREEN = 7, BLUE = 100000 };
@@ -244,12 +245,27 @@ int f(void *ctx) {
 
         def callback(cpu, data, size):
             e = b["out"].event(data)
-            got.append((e.proto, e.port, getattr(e, "in"), e.grid[1][0], e.whole, e.part[3], e.big, e.comm))
+            got.append(
+                (e.proto, e.port, getattr(e, "in"), e.grid[1][0], e.whole, e.part[3], bytes(e.big), e.comm)
+            )
 
         b["out"].open_perf_buffer(callback)
         fire(b, "f", times=1)
         b.perf_buffer_poll(1000)
-    assert got == [(6, -3, True, 9, 0x01020304, 1, -5, b"l")]
+    assert got == [(6, -3, True, 9, 0x01020304, 1, (-5).to_bytes(16, "little", signed=True), b"l")]
+
+
+def test_an_ordinary_event_and_key_have_bccs_own_class():
+    with BPF(
+        text="""
+struct e { u32 pid; char comm[8]; };
+BPF_PERF_OUTPUT(out);
+BPF_HASH(seen, struct e, u64);
+int f(void *ctx) { struct e e = {5}; out.perf_submit(ctx, &e, sizeof(e)); return 0; }
+"""
+    ) as b:
+        assert [name for name, _ in event_class(b["out"])._fields_] == ["pid", "comm"]
+        assert [name for name, _ in b["seen"].Key._fields_] == ["pid", "comm"]
 
 
 def test_a_key_with_bit_fields_can_be_made_in_python():

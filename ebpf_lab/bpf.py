@@ -13,7 +13,7 @@ from . import bcc_maps, hooks
 from .diagnostics.compiler import compile_error
 from .diagnostics.errors import CompileError, LabError, MapError, UnloadedError
 from .diagnostics.names import check_name
-from .kernel import capabilities, headers, leftovers, syscalls
+from .kernel import capabilities, filters, headers, leftovers, proginfo, syscalls
 from .loading import stderr
 from .loading.compile import Rewritten, compile_first
 from .loading.interrupts import held_back
@@ -240,6 +240,7 @@ class BPF(bcc.BPF):
         if "module" not in self.__dict__:  # BCC's __init__ did not get so far.
             return
         hooks.detach(self)
+        self._delete_filters()
         functions, tables = list(self.funcs.values()), list(self.tables.values())
         for table in tables:
             for key in list(getattr(table, "_open_key_fds", ())):  # BCC frees perf buffers in __del__ only.
@@ -251,6 +252,17 @@ class BPF(bcc.BPF):
             function.fd = -1
         for table in tables:
             table.map_fd = -1
+
+    def _delete_filters(self) -> None:
+        """Delete the tc filters that others made of this program's functions, in this network namespace."""
+        with suppress(OSError):
+            classifiers = {
+                proginfo.of_program(function.fd).id
+                for name, function in self.funcs.items()
+                if self._prog_types.get(name) == bcc.BPF.SCHED_CLS
+            }
+            if classifiers:
+                filters.delete(classifiers)
 
     def __repr__(self) -> str:
         if by := self.__dict__.get("_unloaded_by"):

@@ -78,6 +78,13 @@ PERF_FORMAT_LOST, PERF_FLAG_FD_CLOEXEC = 1 << 4, 8
 PERF_RECORD_LOST, PERF_RECORD_SAMPLE = 2, 9
 PERF_EVENT_IOC_PAUSE_OUTPUT = 0x40042409
 DATA_HEAD, DATA_TAIL = 1024, 1032  # offsets in struct perf_event_mmap_page
+# linux/netlink.h
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLMSG_ERROR, NLMSG_DONE = 1, 4, 0x300, 2, 3
+NLA_TYPE_MASK = 0x3FFF
+# linux/rtnetlink.h
+RTM_GETQDISC, RTM_DELTFILTER, RTM_GETTFILTER, TCA_KIND, TCA_OPTIONS = 38, 45, 46, 1, 2
+# linux/pkt_sched.h: the two hooks of the queueing discipline clsact; linux/pkt_cls.h
+TC_H_MIN_INGRESS, TC_H_MIN_EGRESS, TCA_BPF_ID = 0xFFF2, 0xFFF3, 11
 # linux/membarrier.h
 MEMBARRIER_CMD_GLOBAL = 1
 # asm-generic/mman.h

@@ -13,7 +13,7 @@ import pytest
 from helpers import until
 
 from ebpf_lab import BPF, AttachError, hooks
-from ebpf_lab.kernel import links, proginfo, uapi
+from ebpf_lab.kernel import leftovers, links, proginfo, uapi
 
 SOURCE = """
 int pass(struct xdp_md *ctx) { return XDP_PASS; }
@@ -218,6 +218,40 @@ def test_close_detaches_what_a_forked_process_has_a_descriptor_of(b, namespaces)
         b.close()
         assert on_eth0() is None
     os.close(copy)
+
+
+def add_filter(b, fn_name, hook):
+    """Make a tc filter of the function on this namespace's eth0, as pyroute2 does; its program id."""
+    program_id = proginfo.of_program(b.load_func(fn_name, BPF.SCHED_CLS).fd).id
+    pin = leftovers.BPFFS / f"ebpf_lab-{os.getpid()}-{fn_name}"
+    bpftool("prog", "pin", "id", str(program_id), pin).check_returncode()
+    command = ["tc", "filter", "add", "dev", "eth0", *hook, "bpf", "direct-action", "object-pinned", pin]
+    try:
+        subprocess.run(command, check=True)
+    finally:
+        pin.unlink()
+    return program_id
+
+
+@pytest.mark.parametrize(
+    ("qdisc", "hook"),
+    [
+        (["clsact"], ["ingress"]),
+        (["clsact"], ["egress"]),
+        (["handle", "ffff:", "ingress"], ["parent", "ffff:"]),
+        (["root", "handle", "1:", "htb"], ["parent", "1:"]),
+    ],
+    ids=["clsact ingress", "clsact egress", "ingress", "another queueing discipline"],
+)
+def test_close_deletes_a_tc_filter_of_the_program_and_leaves_a_stranger_s(b, namespaces, qdisc, hook):
+    stranger = BPF(text=SOURCE, keep="all")
+    with inside(namespaces[0]):
+        subprocess.run(["tc", "qdisc", "add", "dev", "eth0", *qdisc], check=True)
+        ours, theirs = add_filter(b, "let", hook), add_filter(stranger, "stop", hook)
+        b.close()
+        until(lambda: not in_the_kernel(ours))
+        assert in_the_kernel(theirs)
+        stranger.close()
 
 
 def shown(cgroup):

@@ -8,9 +8,8 @@ import ctypes as ct
 import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 
-from . import uapi
+from . import proginfo, uapi
 from .syscalls import bpf
 
 
@@ -51,11 +50,14 @@ def on_device(attach_type: int) -> bool:
 
 
 def target_of(attach_type: int, target: int) -> tuple[int, int]:
-    """What the ``target`` of BPF_PROG_ATTACH is: a device, or the file that a descriptor has open."""
+    """What the ``target`` of BPF_PROG_ATTACH is: a device, a map, or the file that a descriptor has open."""
     if on_device(attach_type):
         return device(target)
-    file = os.fstat(target)
-    return file.st_dev, file.st_ino
+    file, name = os.fstat(target), os.readlink(f"/proc/self/fd/{target}")
+    number = (
+        proginfo.of_map(target).id if name == "anon_inode:bpf-map" else file.st_ino
+    )  # Maps share an inode.
+    return file.st_dev, number
 
 
 def target_name(attach_type: int, target: int) -> str:
@@ -63,6 +65,6 @@ def target_name(attach_type: int, target: int) -> str:
     try:
         if on_device(attach_type):
             return socket.if_indextoname(target)
-        return os.readlink(Path("/proc/self/fd", str(target)))
+        return os.readlink(f"/proc/self/fd/{target}")
     except OSError:
         return str(target)

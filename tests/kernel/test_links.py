@@ -294,6 +294,25 @@ def test_a_target_without_links_is_attached_as_bcc_does_and_detached_by_close(b,
     assert shown(cgroup) == []
 
 
+SOCKMAPS = """
+BPF_SOCKMAP(first, 1);
+BPF_SOCKMAP(second, 1);
+int verdict(struct sk_msg_md *message) { return SK_PASS; }
+"""
+
+
+def test_a_function_is_attached_to_two_maps_of_sockets_at_once():
+    b = BPF(text=SOCKMAPS)
+    verdict, kind = b.load_func("verdict", BPF.SK_MSG), uapi.ATTACH_TYPES.index("sk_msg_verdict")
+    maps = [bcc.lib.bpf_table_fd(b.module, name) for name in (b"first", b"second")]
+    for fd in maps:
+        b.attach_func(verdict, fd, kind)
+    assert len(b.func_detachers) == 2
+    for fd in maps:
+        b.detach_func(verdict, fd, kind)
+    assert hooks.attached(b) == []
+
+
 def test_a_target_that_is_no_cgroup_is_an_attach_error(b):
     with open("/dev/null") as file, pytest.raises(AttachError, match="/dev/null"):
         b.attach_func(b.load_func("let", BPF.CGROUP_SKB), file.fileno(), EGRESS)

@@ -46,6 +46,19 @@ def test_newlines_in_a_message_stay_in_it():
     ]
 
 
+def test_a_newline_in_a_name_stays_in_it():
+    text = HELLO.replace(b"            true", b"       two\nlines")
+    assert [line[1:] for line in parse(text + HELLO)[0]] == [
+        ("two\nlines", 8906, 0, "Hello World!"),
+        ("true", 8906, 0, "Hello World!"),
+    ]
+
+
+@pytest.mark.parametrize("text", [b"text\n", b"two\nlines", b"   \n"])
+def test_text_that_is_no_line_is_kept_as_an_unparsed_line(text):
+    assert parse(text)[0] == [Line(None, None, None, None, line.decode()) for line in text.splitlines()]
+
+
 def test_an_empty_message_is_a_line_too():
     assert parse(HELLO.replace(b"Hello World!", b""))[0][0].message == ""
 

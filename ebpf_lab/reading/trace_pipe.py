@@ -15,10 +15,12 @@ from ..kernel import tracefs
 from .reader import Reader, Share
 
 # Line formats: kernel/trace/trace_output.c, trace_print_context() and trace.c, print_trace_line().
-# The kernel pads the name to 16 bytes, so a name with blanks or dashes is not ambiguous.
+# The kernel pads the name to 16 bytes, so a name with blanks, dashes or newlines is not ambiguous.
+# Numbers are those that the columns of a frame can hold: a message may look like a line of the kernel's.
 _START = re.compile(
-    rb"^(?:(?P<comm>.{16})-(?P<pid>\d+) +(?:\([ \d-]+\) +)?\[(?P<cpu>\d+)\] (?:\S+ +)?"
-    rb" *(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>\w+): |CPU:\d+ \[LOST (?P<lost>\d*) ?EVENTS\]\n?)",
+    rb"^(?:(?P<comm>[\s\S]{16})-(?P<pid>\d{1,10}) +(?:\([ \d-]+\) +)?\[(?P<cpu>\d{1,10})\] (?:\S+ +)?"
+    rb" *(?P<seconds>[0-8]?\d{1,9})\.(?P<micros>\d{6}): (?P<event>\w+): "
+    rb"|CPU:\d+ \[LOST (?P<lost>\d{0,18}) ?EVENTS\]\n?)",
     re.M,
 )
 
@@ -38,17 +40,16 @@ def parse(text: bytes) -> tuple[list[Line], int]:
 
     A read always gives whole events. Lines without the kernel's usual beginning
     are the rest of a message with newlines in it, and stay with that message.
+    Where there is no such message before them, each is a line that doesn't parse.
     """
     starts = list(_START.finditer(text))
-    lines, lost = [], 0
-    before = text[: starts[0].start()] if starts else text
-    if before.strip():
-        lines += [Line(None, None, None, None, _text(line)) for line in before.splitlines() if line]
-    for start, after in zip(starts, [*starts[1:], None], strict=False):
-        rest = text[start.end() : after.start() if after else len(text)].removesuffix(b"\n")
+    ends = [*(start.start() for start in starts), len(text)]
+    lines, lost = _unparsed(text[: ends[0]]), 0
+    for start, end in zip(starts, ends[1:], strict=True):
+        rest = text[start.end() : end].removesuffix(b"\n")
         if start["pid"] is None:
             lost += int(start["lost"] or 1)  # '[LOST EVENTS]': the kernel can't tell how many either
-            lines += [Line(None, None, None, None, _text(line)) for line in rest.splitlines() if line]
+            lines += _unparsed(rest)
         elif start["event"] == b"bpf_trace_printk":
             when = int(start["seconds"]) * 1_000_000_000 + int(start["micros"]) * 1000
             lines.append(
@@ -57,6 +58,10 @@ def parse(text: bytes) -> tuple[list[Line], int]:
         else:  # another tool traces another event into the shared pipe
             lines.append(Line(None, None, None, None, _text(start[0] + rest)))
     return lines, lost
+
+
+def _unparsed(text: bytes) -> list[Line]:
+    return [Line(None, None, None, None, _text(line)) for line in text.splitlines() if line]
 
 
 def _text(data: bytes) -> str:

@@ -45,7 +45,11 @@ class Reader:
             if not self._thread:
                 self._open()
             if skip_older:
-                self.read()
+                try:
+                    self.read()
+                except Exception as e:
+                    self._fail(e)
+                    raise
             self._sinks.append(sink)
             if not self._thread:
                 self._wake = os.eventfd(0)
@@ -54,15 +58,21 @@ class Reader:
                 run.start()
 
     def remove(self, sink: Sink) -> None:
-        """Feed ``sink`` everything made until now, then nothing more. Nothing happens where it is no sink."""
+        """Feed ``sink`` everything made until now, then nothing more; an error ends it and all other sinks.
+
+        Nothing happens where it is no sink.
+        """
         thread = None
         with self._lock:
             if sink in self._sinks:
                 try:
                     self.read()
+                except Exception as e:
+                    thread = self._fail(e)
                 finally:
-                    self._sinks = [other for other in self._sinks if other is not sink]
-                    thread = self._stop_if_idle()
+                    if self._sinks:  # else it has failed
+                        self._sinks = [other for other in self._sinks if other is not sink]
+                        thread = self._stop_if_idle()
         if thread and thread is not threading.current_thread():
             thread.join()
 
@@ -117,12 +127,13 @@ class Reader:
                 return
         os.eventfd_read(wake)
 
-    def _fail(self, error: Exception) -> None:
-        """End all sinks because of ``error``."""
+    def _fail(self, error: Exception) -> threading.Thread | None:
+        """End all sinks because of ``error``: what was being read is gone for each; -> the thread, which ends."""
         sinks, self._sinks = self._sinks, []
-        self._stop_if_idle()
+        thread = self._stop_if_idle()
         for sink in sinks:
             sink.end(f"the reader failed: {type(error).__name__}: {error}", error)
+        return thread
 
     def _stop_if_idle(self) -> threading.Thread | None:
         """Without sinks, close the source and let the thread end; -> that thread."""

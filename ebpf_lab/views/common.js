@@ -42,9 +42,9 @@ function startStop(model) {
 /** Draws that button, and says in ``note`` what there is to say. */
 function drawStartStop(model, toggle, note) {
   const shown = model.get("shown"), running = model.get("running");
-  put(toggle, running ? "Stop" : "Start");
+  put(toggle, model.get("ended") ? "Ended" : running ? "Stop" : "Start");
   toggle.disabled = model.get("ended");
-  const waiting = shown.running === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
+  const waiting = model.get("ended") || shown.running === running ? "" : `${running ? "Starting" : "Stopping"}, when the running cell is done ...`;
   put(note, waiting || shown.note || (running ? "" : "Stopped."));
 }
 

@@ -99,18 +99,23 @@ class LiveView(View):
             try:
                 self.look()
             except Exception as e:  # raised in this thread, nobody would see it
-                self._note = f"Stopped by an error. {type(e).__name__}: {e}"
-                self.shown = self.shown | {"note": self._note}
+                self.end(f"an error stopped this view. {type(e).__name__}: {e}", e)
                 return
             rest = max(0, (time.thread_time() - started) / SHARE - PERIOD)
 
     @traitlets.observe("running")
     def _switch(self, change: Any) -> None:
-        if not self.ended:
-            self._halt()
-            if change["new"]:
+        if self.ended:
+            return
+        self._halt()
+        if change["new"]:
+            try:
                 self._start()
-            self.look()
+            except Exception as e:  # where a button was pressed, only the view can show it
+                self._note = f"Not started. {type(e).__name__}: {e}"
+                self.running = False
+                raise
+        self.look()
 
 
 class _Shown(NamedTuple):

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from helpers import until
 
-from ebpf_lab import BPF, BusyError, LabError, attach, record, run
+from ebpf_lab import BPF, BusyError, LabError, attach, record, run, watch
 from ebpf_lab.kernel import tracefs
 from ebpf_lab.reading import trace_pipe
 from ebpf_lab.reading.reader import Share
@@ -158,6 +159,41 @@ def test_a_reader_that_fails_is_an_error_at_the_end_of_the_block_and_the_next_re
     with record(b) as lines:
         pid = run("/bin/true").pids[0]
     assert pid in [line.pid for line in lines.lines]
+
+
+def test_a_reader_that_fails_at_the_end_of_the_block_is_an_error_and_ends_a_view_too(b, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no more")
+
+    view = watch(b)
+    failed = pytest.raises(LabError, match="the reader failed: RuntimeError: no more")
+    with failed, record(b), view._reader._lock:  # its thread has no turn before the block's end
+        monkeypatch.setattr(trace_pipe, "parse", fail)
+        run("/bin/true")
+    monkeypatch.undo()
+    assert view.ended and "the reader failed" in view.shown["note"]
+    again = watch(b)
+    pid = run("/bin/true").pids[0]
+    until(lambda: again.running and pid in [row[3] for row in again.shown["rows"]])
+
+
+def test_a_newline_in_the_name_of_a_process_is_no_end_of_the_recording():
+    b = BPF(text=SENT % (os.getpid(), 'bpf_trace_printk("hit");'))
+    attach(b, syscall="getpriority", fn_name="hello")
+    comm = Path("/proc/thread-self/comm")
+    before = comm.read_text().rstrip("\n")
+
+    def shown_as(name):
+        os.getpriority(os.PRIO_PROCESS, 0)
+        return ("hit", name) in [(line.message, line.comm) for line in lines.lines]
+
+    try:
+        with record(b) as lines:
+            for name in ("two\nlines", "fine"):
+                comm.write_text(name)  # the kernel's trace has the name from the next switch of tasks on
+                until(lambda name=name: shown_as(name))
+    finally:
+        comm.write_text(before)
 
 
 @pytest.mark.parametrize("source", [5, "hello", None, {}])

@@ -16,7 +16,7 @@ from ..bcc_maps import claim, event_class, release
 from ..bpf import BPF
 from ..diagnostics.errors import MapError
 from ..loading.dtypes import dtype_of
-from .perfbuf import PerfBuffers
+from .perfbuf import LARGEST, PerfBuffers
 from .reader import PERIOD, Reader
 from .ringbuf import Ring
 from .unpack import RAW, cut_out
@@ -39,6 +39,7 @@ class BufferReader(Reader):
         super().__init__()
         self.table = table
         self.dtype = dtype_of(event_class(table)) if event_class(table)._fields_ else RAW
+        self.remark = "" if isinstance(table, bcc_table.RingBuf) else _too_large(self.dtype.itemsize)
         self._source: Any = None  # PerfBuffers or RingSource, while somebody listens
         self._lost: int | None = None
         self._pace, self._budget, self._since = math.inf, 0.0, 0.0
@@ -136,6 +137,12 @@ class BufferReader(Reader):
 
     def _count_lost(self) -> int | None:
         return self._source.lost() if isinstance(self._source, PerfBuffers) else lost_of(self.table.bpf)
+
+
+def _too_large(size: int) -> str:
+    if size <= LARGEST:
+        return ""
+    return f"an event of {size:,} bytes is larger than a perf record, {LARGEST:,} at most: use a ring buffer"
 
 
 def buffer_of(table: Any) -> BufferReader:

@@ -19,6 +19,8 @@ from ..kernel import syscalls, uapi
 from .unpack import cut_out
 
 PAGES = 8  # for each CPU: BCC's default
+# Bytes that an event has at most: struct perf_event_header has a u16 for the size of all, which is a multiple of 8.
+LARGEST = 0xFFF8 - 12
 _HEAD, _TAIL = uapi.DATA_HEAD // 8, uapi.DATA_TAIL // 8  # as u64
 
 
@@ -27,6 +29,7 @@ class PerfBuffers:
 
     def __init__(self, table: Any, dtype: np.dtype) -> None:
         self._table, self._dtype = table, dtype
+        self._unreadable = 0
         self._cpus: dict[int, _OneCpu] = {}
         try:
             for cpu in get_online_cpus():
@@ -51,19 +54,25 @@ class PerfBuffers:
             cpu.free(head)
         starts: list[int] = []
         lengths: list[int] = []
-        base = 0
+        base, item = 0, self._dtype.itemsize
         for block in data:
-            _samples(block, base, starts, lengths)
+            if item > LARGEST:
+                self._unreadable += bool(len(block))
+            elif samples(block, base, starts, lengths) < len(block):
+                self._unreadable += 1
             base += len(block)
-        item = self._dtype.itemsize
         # The kernel pads the data and the u32 before it, together, to 8 bytes. The length includes the padding.
         exact, padded = item, (item + 4 + 7) // 8 * 8 - 4
         lengths = [exact if length == padded else length for length in lengths]
         return cut_out(np.concatenate(data), starts, lengths, self._dtype)
 
     def lost(self) -> int:
-        """How many events were lost since the buffers were opened, as the kernel counts."""
-        return sum(cpu.lost() for cpu in self._cpus.values())
+        """How many events were lost since the buffers were opened, as the kernel counts.
+
+        Of an event of more than LARGEST bytes, the kernel writes the size modulo 64 KiB, and its data over
+        everything else in the buffer. What can't be read counts as one event, as nobody knows how many it was.
+        """
+        return sum(cpu.lost() for cpu in self._cpus.values()) + self._unreadable
 
     def close(self) -> None:
         """Take the buffers out of the map and free them. May be called twice."""
@@ -101,7 +110,7 @@ class _OneCpu:
         end = start + head - int(self._words[_TAIL])
         block = np.concatenate([self._data[start:end], self._data[: max(0, end - len(self._data))]])
         if not self._counted:
-            self._lost_records += _lost_in(block)
+            self._lost_records += lost_in(block)
         return block
 
     def free(self, head: int) -> None:
@@ -120,24 +129,38 @@ class _OneCpu:
 
 
 def _records(block: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Walk over perf records: (type, offset, size) of each; struct perf_event_header is u32, u16, u16."""
+    """Walk over perf records: (type, offset, size) of each; struct perf_event_header is u32, u16, u16.
+
+    The walk ends before a record whose size can't be one.
+    """
     words = block.data.cast("I") if len(block) else []
     offset = 0
     while offset < len(block):
-        size = words[offset // 4 + 1] >> 16
-        yield words[offset // 4], offset, size
+        kind, size = words[offset // 4], words[offset // 4 + 1] >> 16
+        if size % 8 or not _SHORTEST.get(kind, 8) <= size <= len(block) - offset:
+            return
+        yield kind, offset, size
         offset += size
 
 
-def _samples(block: np.ndarray, base: int, starts: list[int], lengths: list[int]) -> None:
-    """Add where the data of each sample starts and how long it is: after the header comes its u32 of size."""
+_SHORTEST = {uapi.PERF_RECORD_SAMPLE: 16, uapi.PERF_RECORD_LOST: 24}
+
+
+def samples(block: np.ndarray, base: int, starts: list[int], lengths: list[int]) -> int:
+    """Add where the data of each sample starts and how long it is: after the header comes its u32 of size.
+
+    Returns how many bytes of ``block`` are records; what follows them can't be read.
+    """
+    end = 0
     for kind, offset, size in _records(block):
         if kind == uapi.PERF_RECORD_SAMPLE:
             starts.append(base + offset + 12)
             lengths.append(size - 12)
+        end = offset + size
+    return end
 
 
-def _lost_in(block: np.ndarray) -> int:
+def lost_in(block: np.ndarray) -> int:
     """Add up the PERF_RECORD_LOST: header, u64 id, u64 lost."""
     return sum(
         int(block[at + 16 : at + 24].view(np.uint64)[0])

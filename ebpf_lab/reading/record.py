@@ -24,30 +24,31 @@ class Recording:
 
     unit = ""
 
-    def __init__(self, counted: bool = True) -> None:
+    def __init__(self, counted: bool = True, remark: str = "") -> None:
         self.lost = 0 if counted else None
         """How many are missing: overwritten, or not written, before they were read. None where nobody counts."""
-        self.ended = ""
+        self.ended, self.remark = "", remark
         self.error: Exception | None = None
 
     def end(self, why: str, error: Exception | None = None) -> None:
         """No more will come; ``error`` is what made the reader fail."""
-        self.ended, self.error = why, error
+        if not self.ended:
+            self.ended, self.error = why, error
 
     def _lose(self, count: int | None) -> None:
         if count:
             self.lost = (self.lost or 0) + count
 
-    def _remark(self) -> str:
-        return ""
+    def _remarks(self) -> list[str]:
+        return [self.remark] if self.remark else []
 
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __repr__(self) -> str:
         lost = "losses not counted" if self.lost is None else f"{self.lost} lost"
-        ended = f"; ended early: {self.ended}" if self.ended else ""
-        return f"<{len(self)} {self.unit} recorded, {lost}{self._remark()}{ended}>"
+        ended = [f"ended early: {self.ended}"] if self.ended else []
+        return f"<{'; '.join([f'{len(self)} {self.unit} recorded, {lost}', *self._remarks(), *ended])}>"
 
 
 class LineRecording(Recording):
@@ -55,8 +56,8 @@ class LineRecording(Recording):
 
     unit = "lines"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, remark: str = "") -> None:
+        super().__init__(remark=remark)
         self.lines: list[Line] = []
 
     def feed(self, lines: list[Line], lost: int) -> None:
@@ -85,8 +86,8 @@ class BufferRecording(Recording):
 
     unit = "events"
 
-    def __init__(self, dtype: np.dtype, counted: bool) -> None:
-        super().__init__(counted)
+    def __init__(self, dtype: np.dtype, counted: bool, remark: str = "") -> None:
+        super().__init__(counted, remark)
         self._store, self.wrong_size = Store(dtype, CAP_BYTES), 0
 
     def feed(self, records: np.ndarray, lost: int | None, wrong_size: int) -> None:
@@ -112,8 +113,9 @@ class BufferRecording(Recording):
         }
         return pd.DataFrame(found, copy=False)
 
-    def _remark(self) -> str:
-        return f", {self.wrong_size} of another size than the struct" if self.wrong_size else ""
+    def _remarks(self) -> list[str]:
+        wrong = [f"{self.wrong_size} of another size than the struct"] if self.wrong_size else []
+        return [*wrong, *super()._remarks()]
 
     def __len__(self) -> int:
         return len(self._store)
@@ -140,7 +142,7 @@ def record(source: Any) -> Iterator[Any]:
         reader, recording = pipe_of(source), LineRecording()
     elif isinstance(source, BUFFERS):
         reader = buffer = buffer_of(source)
-        recording = BufferRecording(buffer.dtype, buffer.counted)
+        recording = BufferRecording(buffer.dtype, buffer.counted, buffer.remark)
     else:
         raise TypeError(
             f"record() takes a source of events: a program, record(b), or a perf or ring buffer, "

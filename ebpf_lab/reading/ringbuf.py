@@ -111,6 +111,8 @@ class Ring:
             return None, None
         length = first & ~DISCARDED
         step = stride(length)
+        if step > end - start:
+            return self._walk(dtype, start, end, 1)
         # The rest at the next call: the kernel has room again early.
         most = min(end - start, self.size // 4, _TAKEN) // step
         most = min(max(most, 1), count or most)
@@ -132,21 +134,27 @@ class Ring:
         return taken
 
     def _walk(self, dtype: np.dtype, position: int, end: int, count: int) -> tuple[np.ndarray, int]:
-        """The same one header after the other, for records of different sizes."""
-        starts, lengths, seen = [], [], 0
+        """The same one header after the other, for records of different sizes.
+
+        A record that goes on beyond ``end`` can't be one: the rest counts as one of the wrong size.
+        """
+        starts, lengths, seen, unreadable = [], [], 0, 0
         while position < end and seen < count:
             head = self._head(position)
             if head & BUSY:
                 break
             length = head & ~DISCARDED
+            if stride(length) > end - position:
+                position, unreadable = end, 1
+                break
             if head == length:
                 starts.append(position % self.size + HEADER)
                 lengths.append(length)
             position += stride(length)
             seen += 1
-        taken = cut_out(self._data, starts, lengths, dtype)
+        records, wrong_size = cut_out(self._data, starts, lengths, dtype)
         self._consumer[0] = position
-        return taken
+        return records, wrong_size + unreadable
 
     def _head(self, position: int) -> int:
         return self._heads[position % self.size // 4]

@@ -65,6 +65,10 @@ class Store:
     def __len__(self) -> int:
         return self._size
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: the records, without the memory that is reserved for more."""
+        return self.__dict__ | {"_room": self.array()}
+
     def add(self, records: np.ndarray) -> None:
         """Copy these records to the end."""
         start, end = self._size, self._size + len(records)

@@ -38,7 +38,14 @@ class StreamView(LiveView, page="stream"):
     heads: Any = traitlets.List().tag(sync=True)  # [name, whether it is a number] of each column
 
     def __init__(
-        self, bpf: BPF, reader: Reader | Share, title: str, unit: str, heads: list, counted: bool = True
+        self,
+        bpf: BPF,
+        reader: Reader | Share,
+        title: str,
+        unit: str,
+        heads: list,
+        counted: bool = True,
+        remark: str = "",
     ) -> None:
         super().__init__(title=title, unit=unit, heads=heads)
         self._bpf, self._reader = bpf, reader
@@ -46,7 +53,7 @@ class StreamView(LiveView, page="stream"):
         self._new: deque[tuple[int, Any]] = deque()  # (number of the last item, items) that are no rows yet
         self._kept: deque[tuple[int, list]] = deque(maxlen=KEPT)
         self._recent: deque[tuple[float, int]] = deque(maxlen=1000)
-        self._count, self._lost, self._remark = 0, 0 if counted else None, ""
+        self._count, self._lost, self._remark = 0, 0 if counted else None, remark
         self._last = time.monotonic()
 
     def feed(self, items: Any, lost: int | None, wrong_size: int = 0) -> None:
@@ -156,7 +163,7 @@ class BufferView(StreamView):
             [name, column.dtype.kind in "iuf"] for name, column in columns(np.empty(0, reader.dtype)).items()
         ]
         kind = "Ring buffer" if isinstance(table, RingBuf) else "Perf buffer"
-        super().__init__(table.bpf, reader, kind, "events", heads, reader.counted)
+        super().__init__(table.bpf, reader, kind, "events", heads, reader.counted, reader.remark)
 
     def _rows(self, items: np.ndarray) -> list[list]:
         return [

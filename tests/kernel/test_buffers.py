@@ -4,6 +4,7 @@ import ctypes as ct
 import json
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from bcc.table import BPF_MAP_TYPE_RINGBUF
 from helpers import until
 
-from ebpf_lab import BPF, BusyError, LabError, MapError, UnloadedError, attach, record, run
+from ebpf_lab import BPF, BusyError, LabError, MapError, UnloadedError, attach, record, run, watch
 from ebpf_lab.reading import buffer_reader, perfbuf
 from ebpf_lab.testrun import fire
 
@@ -246,6 +247,47 @@ def test_perf_records_of_each_size_come_whole(fill, monkeypatch):
             buffer_reader.buffer_of(b["output"]).read()
     assert (len(events), events.lost, events.wrong_size) == (21, 0, 0)
     assert events.frame().n.tolist() == list(range(21))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("size", [65_528, 70_000])
+def test_an_event_too_large_for_a_perf_record_is_lost_and_reported(size):
+    text = """
+    struct event { char data[SIZE]; };
+    BPF_PERF_OUTPUT(output);
+    BPF_ARRAY(room, struct event, 1);
+    int burst(struct __sk_buff *skb) {
+      int slot = 0;
+      struct event *e = room.lookup(&slot);
+      if (e) output.perf_submit(skb, e, sizeof(*e));
+      return 0;
+    }"""
+    b = BPF(text=text.replace("SIZE", str(size)))
+    view = watch(b["output"])
+    with record(b["output"]) as events:
+        fire(b, "burst", times=3)
+    assert len(events) == 0 and events.lost >= 1
+    assert f"an event of {size:,} bytes is larger than a perf record" in repr(events)
+    until(lambda: "larger than a perf record" in view.shown["note"])
+
+
+def test_a_recording_can_be_pickled_and_holds_its_records_only():
+    b = BPF(text=TWINS.replace("SEND", PLAIN))
+    with record(b["output"]) as events:
+        fire(b, "burst", times=23)
+    data = pickle.dumps(events)
+    copy = pickle.loads(data)
+    assert copy.frame().equals(events.frame()) and repr(copy) == repr(events) and len(data) < 10_000
+
+
+def test_a_callback_can_be_given_at_once_after_a_recording():
+    b = BPF(text=TWINS.replace("SEND", PLAIN))
+    with record(b["output"]):
+        fire(b, "burst")
+    numbers = by_callback(b, "output")
+    fire(b, "burst", times=23)
+    b.ring_buffer_consume()
+    assert len(numbers) == 23
 
 
 def test_a_paced_reader_tells_each_recording_of_all_losses():

@@ -117,6 +117,10 @@ class PerfEventArray(bcc.table.PerfEventArray):
         )
 
 
+class PerfCounters(bcc.table.PerfEventArray):
+    """A BPF_PERF_ARRAY: counters of the CPU or the kernel, which the program reads. BCC has one class for it and perf buffers."""
+
+
 class ProgArray(bcc.table.ProgArray):
     """BCC's ProgArray; what can't be stored, deleted or read is a MapError that says why."""
 
@@ -178,11 +182,48 @@ def _number(slot: Any) -> int:
     return number
 
 
+# The kinds of map that have no entries to show, and what to use instead. Every other kind is read.
+_USE_INSTEAD = {
+    PerfCounters: "holds counters that only the program can read: have it store what perf_read() gives in a BPF_ARRAY",
+    bcc_table.PerfEventArray: "is a stream of events, not a table of entries: use record()",
+    bcc_table.RingBuf: "is a stream of events, not a table of entries: use record()",
+    bcc_table.QueueStack: "can only be read by removing its entries: use its own pop(), peek() or values()",
+    bcc_table.StackTrace: "holds stacks by their ids: use its own walk(id)",
+    bcc_table.CgroupArray: "holds cgroups, which the kernel does not give back: keep the paths that you put in",
+    bcc_table.XskMap: "holds sockets, which the kernel does not give back: keep those that you put in",
+}
+
+
+def instead_of(table: Any) -> str:
+    """What to use in place of to_frame() for a map that has no entries to show, as a sentence; else ''."""
+    return next(
+        (f"a {kind.__name__} {use}" for kind, use in _USE_INSTEAD.items() if isinstance(table, kind)), ""
+    )
+
+
+def no_class(name: str, number: int) -> MapError:
+    """The error for a map of a type (of enum bpf_map_type) that BCC's table.py has no class for."""
+    kind = bcc_table.get_table_type_name(number)
+    return MapError(
+        f"Python can't read the map {name}: BCC has no class for maps of type {kind}.",
+        fix="the program can use it; what you want to see, have it store in a BPF_HASH or BPF_ARRAY too",
+    )
+
+
 def guard(table: Any) -> None:
     """Give a table of BCC's the class above for its kind; tables of other kinds stay as they are."""
+    if type(table) is bcc_table.PerfEventArray and _has_counters(table):
+        table.__class__ = PerfCounters
     for ours in (RingBuf, PerfEventArray, ProgArray):
         if type(table) is ours.__mro__[1]:
             table.__class__ = ours
+
+
+def _has_counters(table: Any) -> bool:
+    """Whether this was declared as a BPF_PERF_ARRAY; BCC's description and the kernel's are those of a perf buffer."""
+    name = re.escape(table._name.decode())
+    declared = rf'\bBPF_PERF_ARRAY\s*\(\s*{name}\b|"perf_array"\s*,[^;]*\b{name}\b'
+    return re.search(declared, table.bpf.source) is not None
 
 
 def claim(table: Any, reader: Any) -> None:

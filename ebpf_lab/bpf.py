@@ -134,7 +134,12 @@ class BPF(bcc.BPF):
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name, known, "map-name", MapError)
         key, leaf = bcc_maps.corrected_types(self, os.fsencode(name))
-        table = super().get_table(name, keytype or key, leaftype or leaf, reducer)
+        try:
+            table = super().get_table(name, keytype or key, leaftype or leaf, reducer)
+        except Exception as e:
+            if not str(e).startswith("Unknown table type"):  # bcc/table.py, Table()
+                raise
+            raise bcc_maps.no_class(os.fsdecode(name), int(str(e).split()[-1])) from e
         bcc_maps.guard(table)
         return table
 

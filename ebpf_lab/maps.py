@@ -9,6 +9,7 @@ import pandas as pd
 from bcc import table as bcc_table
 from bcc.utils import get_possible_cpus
 
+from .bcc_maps import instead_of
 from .diagnostics.errors import UnloadedError
 from .histograms import ranges, scale_of
 from .kernel import uapi
@@ -16,13 +17,6 @@ from .kernel.syscalls import bpf
 from .loading.dtypes import dtype_of
 from .reading.columns import columns
 
-# The kinds of map that have no frame, and what to use instead. Every other kind is read.
-_USE_INSTEAD = {
-    bcc_table.PerfEventArray: "is a stream of events, not a table of entries: use record()",
-    bcc_table.RingBuf: "is a stream of events, not a table of entries: use record()",
-    bcc_table.QueueStack: "can only be read by removing its entries: use its own pop(), peek() or values()",
-    bcc_table.StackTrace: "holds stacks by their ids: use its own walk(id)",
-}
 _PER_CPU = (bcc_table.PerCpuHash, bcc_table.PerCpuArray)
 
 
@@ -48,9 +42,8 @@ def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
         raise TypeError(
             f"to_frame() takes a map of a program, as b['counter_table'], not {type(table).__name__}"
         )
-    for kind, instead in _USE_INSTEAD.items():
-        if isinstance(table, kind):
-            raise TypeError(f"a {kind.__name__} {instead}")
+    if instead := instead_of(table):
+        raise TypeError(instead)
     if not table.bpf.module:  # a closed bcc.BPF; with one of ours, reading the attribute raises
         raise UnloadedError("The program of this map was closed.", fix="load it again")
     try:

@@ -12,7 +12,7 @@ from bcc import table as bcc_table
 from bcc.libbcc import lib
 from bcc.table import _RINGBUF_CB_TYPE
 
-from ..bcc_maps import claim, event_class, release
+from ..bcc_maps import PerfEventArray, RingBuf, claim, event_class, release
 from ..bpf import BPF
 from ..diagnostics.errors import MapError
 from ..loading.dtypes import dtype_of
@@ -21,7 +21,7 @@ from .reader import PERIOD, Reader
 from .ringbuf import Ring
 from .unpack import RAW, cut_out
 
-BUFFERS = (bcc_table.PerfEventArray, bcc_table.RingBuf)
+BUFFERS = (PerfEventArray, RingBuf)
 _TICK = 0.01  # seconds between two reads at a pace of more than one record per PERIOD
 _COMMIT = 0.01  # seconds that a reserved record may take to be committed
 
@@ -39,7 +39,7 @@ class BufferReader(Reader):
         super().__init__()
         self.table = table
         self.dtype = dtype_of(event_class(table)) if event_class(table)._fields_ else RAW
-        self.remark = "" if isinstance(table, bcc_table.RingBuf) else _too_large(self.dtype.itemsize)
+        self.remark = "" if isinstance(table, RingBuf) else _too_large(self.dtype.itemsize)
         self._source: Any = None  # PerfBuffers or RingSource, while somebody listens
         self._lost: int | None = None
         self._pace, self._budget, self._since = math.inf, 0.0, 0.0
@@ -71,7 +71,7 @@ class BufferReader(Reader):
     @property
     def counted(self) -> bool:
         """Whether somebody counts lost events."""
-        return not isinstance(self.table, bcc_table.RingBuf) or lost_of(self.table.bpf) is not None
+        return not isinstance(self.table, RingBuf) or lost_of(self.table.bpf) is not None
 
     def _open(self) -> None:
         claim(self.table, self)
@@ -166,7 +166,7 @@ def lost_of(bpf: BPF) -> int | None:
 
 def _source_of(table: Any, dtype: np.dtype) -> "PerfBuffers | RingSource":
     ordered = platform.machine() == "x86_64"  # loads happen in the order of the program, which Ring relies on
-    if isinstance(table, bcc_table.RingBuf):
+    if isinstance(table, RingBuf):
         return RingSource(table, dtype) if ordered else RingByCallback(table, dtype)
     return PerfBuffers(table, dtype)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..bcc_maps import instead_of
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
 from .buffer_reader import BUFFERS, buffer_of
@@ -146,7 +147,8 @@ def record(source: Any) -> Iterator[Any]:
     else:
         raise TypeError(
             f"record() takes a source of events: a program, record(b), or a perf or ring buffer, "
-            f'record(b["output"]). {type(source).__name__} is none; what a map holds, to_frame() reads.'
+            f'record(b["output"]). {type(source).__name__} is none; '
+            f"{instead_of(source) or 'what a map holds, to_frame() reads'}."
         )
     try:
         reader.add(recording)

@@ -6,9 +6,10 @@ maps and inspect/ give, and sets the traits that its JavaScript draws. live.py i
 
 from typing import TYPE_CHECKING, Any
 
-from bcc.table import PerfEventArray, ProgArray, QueueStack, RingBuf, TableBase
+from bcc.table import ProgArray, QueueStack, TableBase
 
 from .. import testrun
+from ..bcc_maps import PerfEventArray, RingBuf
 from ..bpf import BPF
 
 if TYPE_CHECKING:

@@ -159,7 +159,7 @@ def _is_attached(bpf: bcc.BPF, hook: str, fn_name: str) -> bool:
 
 def _still_attached(bpf: bcc.BPF) -> list[Attached]:
     now = {kind.held: _flat(getattr(bpf, kind.held)) for kind in KINDS}
-    return [one for (held, path), one in bpf.attachments.items() if now[held].get(path) == one.value]
+    return [one for (held, path), one in list(bpf.attachments.items()) if now[held].get(path) == one.value]
 
 
 def detach(bpf: bcc.BPF) -> None:
@@ -261,7 +261,7 @@ def _note(bpf: bcc.BPF, kind: Kind, new: Iterable[tuple], arguments: Arguments) 
 def _flat(held: dict) -> dict[tuple, Any]:
     """{(key,): descriptor} or {(key, function or CPU): descriptor} of one of the program's dicts."""
     flat: dict[tuple, Any] = {}
-    for key, value in held.items():
+    for key, value in list(held.items()):  # A view's thread asks, too.
         flat |= (
             {(key, inner): fd for inner, fd in value.items()} if isinstance(value, dict) else {(key,): value}
         )

@@ -3,8 +3,11 @@
 A chapter's exercises are in a module each, named as its notebook.
 """
 
+from dataclasses import replace
+
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
+from ..diagnostics.printk import rejected_formats
 from . import hello, maps, ringbuffer, tailcalls  # noqa: F401 - each enters its exercises into the table
 from .common import EXERCISES, OTHER_USER, NotYet, Result
 
@@ -22,7 +25,10 @@ def check(name: str, program: str) -> Result:
         return Result(False, f"the program must be its C source, a str, not {type(program).__name__}")
     try:
         with BPF(text=program, keep="all", cflags=[f"-DWATCHED={OTHER_USER}"]) as b:
-            return EXERCISES[name](b)
+            result = EXERCISES[name](b)
+            if not result and (rejected := rejected_formats(b.source)):
+                return replace(result, why=f"{result.why}; {rejected}")
+            return result
     except NotYet as e:
         return Result(False, str(e))
     except (LabError, TimeoutError) as e:

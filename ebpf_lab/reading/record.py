@@ -10,6 +10,8 @@ import pandas as pd
 from ..bcc_maps import instead_of
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
+from ..diagnostics.printk import rejected_formats
+from ..hooks import attached
 from .buffer_reader import BUFFERS, buffer_of
 from .columns import columns
 from .reader import Reader, Share
@@ -140,7 +142,7 @@ def record(source: Any) -> Iterator[Any]:
     reader: Reader | Share
     recording: LineRecording | BufferRecording
     if isinstance(source, BPF):
-        reader, recording = pipe_of(source), LineRecording()
+        reader, recording = pipe_of(source), LineRecording(rejected_formats(source.source))
     elif isinstance(source, BUFFERS):
         reader = buffer = buffer_of(source)
         recording = BufferRecording(buffer.dtype, buffer.counted, buffer.remark)
@@ -155,5 +157,7 @@ def record(source: Any) -> Iterator[Any]:
         yield recording
     finally:
         reader.remove(recording)
+    if not (len(recording) or recording.ended or attached(source if isinstance(source, BPF) else source.bpf)):
+        recording.remark = recording.remark or "the program is attached to no hook"
     if recording.error:
         raise LabError(f"The recording ended early: {recording.ended}.") from recording.error

@@ -11,6 +11,7 @@ import traitlets
 from bcc.table import RingBuf
 
 from ..bpf import BPF
+from ..diagnostics.printk import rejected_formats
 from ..hooks import waiting
 from ..reading.buffer_reader import buffer_of
 from ..reading.columns import columns
@@ -98,17 +99,18 @@ class StreamView(LiveView, page="stream"):
         for last, items in new:
             self._kept += enumerate(self._rows(items), last - len(items) + 1)
         newest = ([number, *row] for number, row in reversed(self._kept) if self._matches(row))
-        if self.running and not shown["note"] and now - self._last > QUIET:
-            shown["note"] = self._hint()
+        if self.running and not shown["note"] and (now - self._last > QUIET or not self._count):
+            shown["note"] = self._hint(now - self._last)
         return shown | {"rows": list(islice(newest, SHOWN))[::-1]}
 
     def _matches(self, row: list) -> bool:
         wanted = self.filter.lower()
         return not wanted or any(wanted in str(cell).lower() for cell in row)
 
-    def _hint(self) -> str:
+    def _hint(self, quiet: float) -> str:
+        """What to do where nothing comes, after so many seconds; a program that is attached gets some time."""
         if place := waiting(self._bpf):
-            return f"Nothing for {QUIET} s. The program waits at {place}."
+            return f"Nothing for {QUIET} s. The program waits at {place}." if quiet > QUIET else ""
         return "The program is attached to no hook yet: attach(b, syscall='execve', fn_name='hello')."
 
     def _rows(self, items: Any) -> list[list]:
@@ -139,7 +141,7 @@ class TraceView(StreamView):
 
     def __init__(self, bpf: BPF) -> None:
         heads = [["time (s)", True], ["comm", False], ["pid", True], ["cpu", True], ["message", False]]
-        super().__init__(bpf, pipe_of(bpf), "Trace pipe", "lines", heads)
+        super().__init__(bpf, pipe_of(bpf), "Trace pipe", "lines", heads, remark=_remark(bpf))
 
     def _rows(self, items: list[Line]) -> list[list]:
         return [
@@ -152,6 +154,11 @@ class TraceView(StreamView):
             ]
             for line in items
         ]
+
+
+def _remark(bpf: BPF) -> str:
+    rejected = rejected_formats(bpf.source)
+    return f"{rejected[0].upper()}{rejected[1:]}." if rejected else ""
 
 
 class BufferView(StreamView):

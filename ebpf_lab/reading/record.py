@@ -132,7 +132,8 @@ def record(source: Any) -> Iterator[Any]:
     program on the machine). Only what is made after the block is entered is kept, in the
     order in which it came, and at the block's end everything sent before has been read.
     ``events.frame()`` is a DataFrame, ``events.lost`` the number of missing ones: as the kernel counts them,
-    or for a ring buffer the program, in its map ``lost``; None where it has none.
+    or for a ring buffer the program, in its map ``lost``; None where it has none. ``repr(events)`` also tells
+    why nothing came where that is known: a program that is attached to no hook, or a rejected printk format.
 
     Raises TypeError for what is no source of events, UnloadedError for a program
     that is not in the kernel, MapError for events whose struct can't be told, BusyError for a buffer that a callback reads already, or where

@@ -100,6 +100,16 @@ def test_a_stopped_view_leaves_the_buffer_to_a_callback(b):
     b["output"].open_ring_buffer(lambda *_: 0)
 
 
+def test_a_start_that_fails_leaves_the_view_stopped_with_the_reason(b):
+    view = watch(b["output"])
+    view.running = False
+    b["output"].open_ring_buffer(lambda *_: 0)
+    with pytest.raises(BusyError):
+        watch(b["output"])
+    assert not view.running and not view.shown["running"]
+    assert "Not started. BusyError" in view.shown["note"]
+
+
 def test_a_recording_beside_it_gets_the_same(b):
     view = watch(b["output"])
     with record(b["output"]) as events:

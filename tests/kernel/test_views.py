@@ -84,6 +84,15 @@ def test_a_stopped_view_ends_with_its_program_too(b):
     assert view.ended
 
 
+def test_a_view_that_fails_has_ended_with_the_error_and_watch_makes_another(b, monkeypatch):
+    view = watch(b)
+    monkeypatch.delattr(view, "_kept")
+    run("/bin/true")
+    until(lambda: view.ended)
+    assert not view.running and "an error stopped this view. AttributeError" in view.shown["note"]
+    assert watch(b) is not view and watch(b).running
+
+
 def test_a_quiet_view_says_what_to_run(hello, monkeypatch):
     monkeypatch.setattr(stream, "QUIET", 0.2)
     b = BPF(text=hello)

@@ -82,7 +82,7 @@ def test_bcc_s_own_detach_still_finds_what_attach_attached(b):
     assert len(hooks.attached(b)) == 1
 
 
-TOLD = [
+HOOKS = [
     ("attach_kprobe", {"event": "vfs_read", "fn_name": "f"}, "kprobe:vfs_read"),
     ("attach_kprobe", {"event": "vfs_read", "event_off": 8, "fn_name": "f"}, "kprobe:vfs_read+8"),
     ("attach_kretprobe", {"event": "tcp_connect", "fn_name": "f"}, "kretprobe:tcp_connect"),
@@ -104,7 +104,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("method", "arguments", "hook"), TOLD, ids=[hook for _, _, hook in TOLD])
+@pytest.mark.parametrize(("method", "arguments", "hook"), HOOKS, ids=[hook for _, _, hook in HOOKS])
 def test_each_kind_of_hook_is_written_as_bpftrace_writes_it(method, arguments, hook):
     (kind,) = [kind for kind in KINDS if kind.method == method]
     given = inspect.signature(getattr(bcc.BPF, method)).bind_partial(**arguments)
@@ -123,7 +123,7 @@ def test_the_table_has_each_method_of_bcc_that_attaches_and_each_of_its_dicts():
     assert fds <= {kind.held for kind in KINDS}
 
 
-def test_a_uprobe_is_told_as_bpftool_tells_it(b):
+def test_a_uprobe_is_shown_as_bpftool_shows_it(b):
     b.attach_uprobe(name="c", sym="mkfifo", fn_name="hello")
     (hook,) = hooks.attached(b)
     _, file, symbol = hook.split(":")
@@ -131,13 +131,13 @@ def test_a_uprobe_is_told_as_bpftool_tells_it(b):
     assert repr(b) == f"<BPF hello: attached to {hook}>"
 
 
-def test_what_a_program_waits_for_is_told_with_what_makes_it_run(b):
+def test_what_a_program_waits_for_is_shown_with_what_makes_it_run(b):
     assert hooks.waiting(b) == ""
     b.attach_uprobe(name="c", sym="mkfifo", fn_name="hello")
     assert hooks.waiting(b) == f"{hooks.attached(b)[0]}: run a program that calls this function"
 
 
-def test_a_program_on_the_clock_is_told_as_bpftrace_writes_it():
+def test_a_program_on_the_clock_is_shown_as_bpftrace_writes_it():
     b = BPF(text="\nint tick(void *ctx) { return 0; }\n")
     b.attach_perf_event(
         ev_type=PerfType.SOFTWARE, ev_config=PerfSWConfig.CPU_CLOCK, fn_name="tick", sample_freq=49
@@ -147,7 +147,7 @@ def test_a_program_on_the_clock_is_told_as_bpftrace_writes_it():
     assert repr(b) == "<BPF tick: loaded>"
 
 
-def test_a_socket_filter_is_told_and_close_closes_its_socket():
+def test_a_socket_filter_is_shown_and_close_closes_its_socket():
     b = BPF(text="\nint filter(struct __sk_buff *skb) { return 0; }\n")
     function = b.load_func("filter", BPF.SOCKET_FILTER)
     b.attach_raw_socket(function, "lo")
@@ -165,7 +165,7 @@ def device():
     subprocess.run(["ip", "link", "del", "ebpf0"], check=True)
 
 
-def test_an_xdp_program_is_told_as_bpftool_tells_it_until_it_is_removed(device):
+def test_an_xdp_program_is_shown_as_bpftool_shows_it_until_it_is_removed(device):
     b = BPF(text="\nint pass(struct xdp_md *ctx) { return XDP_PASS; }\n")
     b.attach_xdp(device, b.load_func("pass", BPF.XDP), BPF.XDP_FLAGS_SKB_MODE)
     assert hooks.attached(b) == [f"xdp:{device}"] and device in bpftool("net", "show")

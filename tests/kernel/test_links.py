@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bcc
 import pytest
-from helpers import until
+from helpers import kernel_has, until
 
 from ebpf_lab import BPF, AttachError, hooks
 from ebpf_lab.kernel import leftovers, links, proginfo, uapi
@@ -70,7 +70,10 @@ def cgroup():
     folder.rmdir()
 
 
-@pytest.fixture(params=ATTACH)
+needs_tcx = pytest.mark.skipif(not kernel_has("tcx_link_attach"), reason="this kernel has no tcx (Linux 6.6)")
+
+
+@pytest.fixture(params=[pytest.param(kind, marks=needs_tcx if kind == "tc" else ()) for kind in ATTACH])
 def child(request, cgroup):
     """(a process in a network namespace of its own, with a function attached; the function's program id)."""
     command = [sys.executable, "-c", CHILD, SOURCE, ATTACH[request.param], cgroup]

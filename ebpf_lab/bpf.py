@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 from . import bcc_maps, hooks
+from .bcc_types import corrected_types
 from .diagnostics.compiler import compile_error
 from .diagnostics.errors import CompileError, LabError, MapError, UnloadedError
 from .diagnostics.names import check_name
@@ -133,7 +134,7 @@ class BPF(bcc.BPF):
             raise TypeError(f"a map is asked for by its name, a str, not {type(name).__name__}")
         known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
         check_name(name, known, "map-name", MapError)
-        key, leaf = bcc_maps.corrected_types(self, os.fsencode(name))
+        key, leaf = corrected_types(self, os.fsencode(name))
         try:
             table = super().get_table(name, keytype or key, leaftype or leaf, reducer)
         except Exception as e:

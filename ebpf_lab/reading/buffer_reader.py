@@ -12,7 +12,8 @@ from bcc import table as bcc_table
 from bcc.libbcc import lib
 from bcc.table import _RINGBUF_CB_TYPE
 
-from ..bcc_maps import PerfEventArray, RingBuf, claim, event_class, release
+from ..bcc_maps import PerfEventArray, RingBuf, claim, release
+from ..bcc_types import event_class
 from ..bpf import BPF
 from ..diagnostics.errors import MapError
 from ..loading.dtypes import dtype_of

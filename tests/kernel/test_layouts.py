@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ebpf_lab import BPF, MapError, fire, record, to_frame, watch
-from ebpf_lab.bcc_maps import event_class
+from ebpf_lab.bcc_types import event_class
 
 COMMON = """
 enum colour { RED, GREEN = 7, BLUE = 100000 };

@@ -172,6 +172,16 @@ class BPF(bcc.BPF):
         if not hooks.detach_func(fn, attachable_fd, attach_type):
             bcc.BPF.detach_func(fn, attachable_fd, attach_type)
 
+    def _attach_perf_event(self, *args: Any) -> int:
+        """BCC's: attach to one CPU; returns a descriptor."""
+        self.on_cpus.append(fd := super()._attach_perf_event(*args))
+        return fd
+
+    def _attach_perf_event_raw(self, *args: Any) -> int:
+        """BCC's: attach to one CPU; returns a descriptor."""
+        self.on_cpus.append(fd := super()._attach_perf_event_raw(*args))
+        return fd
+
     def get_syscall_prefix(self) -> bytes:
         """BCC's get_syscall_prefix, for ordinary users too.
 

@@ -16,7 +16,7 @@ from .hook_kinds import KINDS, Arguments, Kind, func_key, tracepoints
 from .kernel import features, links, syscalls, tracefs
 from .loading import stderr
 from .loading.interrupts import held_back
-from .loading.libbcc import bcc
+from .loading.libbcc import bcc, lib
 
 NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBES is off)"
 
@@ -138,6 +138,7 @@ class Attached(NamedTuple):
 def prepare(bpf: bcc.BPF) -> None:
     """Make the dicts of what is attached to ``bpf``: our own, and those of the kinds that BCC has none for."""
     bpf.attachments = {}  # (name of the dict, its keys) -> Attached
+    bpf.on_cpus = []  # what one call attached to the CPUs so far; BCC forgets it where a later CPU fails
     for kind in KINDS:
         if kind.attach:
             setattr(bpf, kind.held, {})
@@ -224,6 +225,7 @@ def _method(kind: Kind) -> Callable:
 def _attach(kind: Kind, bpf: bcc.BPF, arguments: Arguments, call: Callable[[], Any]) -> Any:
     held = getattr(bpf, kind.held)
     before, failed = _flat(held), None
+    bpf.on_cpus.clear()
     with stderr.captured() as output:
         ct.set_errno(0)
         try:
@@ -233,6 +235,8 @@ def _attach(kind: Kind, bpf: bcc.BPF, arguments: Arguments, call: Callable[[], A
         except Exception as e:
             failed, number = e, getattr(e, "errno", None) or ct.get_errno()
     if failed:
+        for fd in bpf.on_cpus:
+            lib.bpf_close_perf_event_fd(fd)
         raise _attach_error(kind, arguments, failed, number, output.text) from failed
     if kind.attach:
         new, result = [(result,)], None

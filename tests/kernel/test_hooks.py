@@ -147,6 +147,23 @@ def test_a_program_on_the_clock_is_shown_as_bpftrace_writes_it():
     assert repr(b) == "<BPF tick: loaded>"
 
 
+@pytest.mark.skipif(os.cpu_count() == 1, reason="this machine has one CPU")
+def test_a_perf_event_that_one_cpu_lacks_is_attached_to_none(b, monkeypatch):
+    real, calls = bcc.lib.bpf_attach_perf_event, []
+
+    def only_the_first(*arguments):
+        calls.append(arguments)
+        return real(*arguments) if len(calls) == 1 else -1
+
+    monkeypatch.setattr(bcc.lib, "bpf_attach_perf_event", only_the_first)
+    with pytest.raises(AttachError):
+        b.attach_perf_event(
+            ev_type=PerfType.SOFTWARE, ev_config=PerfSWConfig.CPU_CLOCK, fn_name="hello", sample_freq=49
+        )
+    assert len(calls) == 2
+    assert not [link for link in held()["descriptors"] if "perf_event" in link]
+
+
 def test_a_socket_filter_is_shown_and_close_closes_its_socket():
     b = BPF(text="\nint filter(struct __sk_buff *skb) { return 0; }\n")
     function = b.load_func("filter", BPF.SOCKET_FILTER)

@@ -14,7 +14,7 @@ from .bcc_types import corrected_types
 from .diagnostics.compiler import compile_error
 from .diagnostics.errors import CompileError, LabError, MapError, UnloadedError
 from .diagnostics.names import check_name
-from .kernel import capabilities, filters, headers, leftovers, proginfo, syscalls
+from .kernel import capabilities, headers, leftovers, syscalls
 from .loading import stderr
 from .loading.compile import Rewritten, compile_first
 from .loading.interrupts import held_back
@@ -172,16 +172,6 @@ class BPF(bcc.BPF):
         if not hooks.detach_func(fn, attachable_fd, attach_type):
             bcc.BPF.detach_func(fn, attachable_fd, attach_type)
 
-    def _attach_perf_event(self, *args: Any) -> int:
-        """BCC's: attach to one CPU; returns a descriptor."""
-        self.on_cpus.append(fd := super()._attach_perf_event(*args))
-        return fd
-
-    def _attach_perf_event_raw(self, *args: Any) -> int:
-        """BCC's: attach to one CPU; returns a descriptor."""
-        self.on_cpus.append(fd := super()._attach_perf_event_raw(*args))
-        return fd
-
     def get_syscall_prefix(self) -> bytes:
         """BCC's get_syscall_prefix, for ordinary users too.
 
@@ -256,7 +246,6 @@ class BPF(bcc.BPF):
         if "module" not in self.__dict__:  # BCC's __init__ did not get so far.
             return
         hooks.detach(self)
-        self._delete_filters()
         functions, tables = list(self.funcs.values()), list(self.tables.values())
         for table in tables:
             for key in list(getattr(table, "_open_key_fds", ())):  # BCC frees perf buffers in __del__ only.
@@ -268,17 +257,6 @@ class BPF(bcc.BPF):
             function.fd = -1
         for table in tables:
             table.map_fd = -1
-
-    def _delete_filters(self) -> None:
-        """Delete the tc filters that others made of this program's functions, in this network namespace."""
-        with suppress(OSError):
-            classifiers = {
-                proginfo.of_program(function.fd).id
-                for name, function in self.funcs.items()
-                if self._prog_types.get(name) == bcc.BPF.SCHED_CLS
-            }
-            if classifiers:
-                filters.delete(classifiers)
 
     def __repr__(self) -> str:
         if by := self.__dict__.get("_unloaded_by"):
@@ -311,10 +289,8 @@ def _forget(program: BPF) -> None:
 
 def _after_fork() -> None:
     """In a forked child, leave the programs to the parent."""
-    for program in _loaded:
-        atexit.unregister(program.cleanup)
-        atexit.unregister(program.donothing)
-    _loaded.clear()
+    for program in loaded():
+        _forget(program)
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .diagnostics.errors import AttachError, LabError, SetupError
 from .diagnostics.names import check_name, did_you_mean
 from .hook_kinds import KINDS, Arguments, Kind, func_key, tracepoints
-from .kernel import features, links, syscalls, tracefs
+from .kernel import features, filters, links, proginfo, syscalls, tracefs
 from .loading import stderr
 from .loading.interrupts import held_back
 from .loading.libbcc import bcc, lib
@@ -171,6 +171,15 @@ def detach(bpf: bcc.BPF) -> None:
             with suppress(Exception):
                 kind.detach(bpf, key)
             held.pop(key, None)
+    with suppress(OSError):
+        _delete_filters(bpf)
+
+
+def _delete_filters(bpf: bcc.BPF) -> None:
+    """Delete the tc filters that others made of this program's functions, in this network namespace."""
+    infos = map(proginfo.of_program, [function.fd for function in bpf.funcs.values()])
+    if classifiers := {info.id for info in infos if info.type == bcc.BPF.SCHED_CLS}:
+        filters.delete(classifiers)
 
 
 def detach_device(programs: list[bcc.BPF], name: str) -> bool:
@@ -195,7 +204,20 @@ def detach_func(fn: bcc.BPF.Function, target: int, attach_type: int) -> bool:
 
 def methods() -> dict[str, Callable]:
     """BCC's attach_...() methods, by name, made to raise AttachError and to note the hook."""
-    return {kind.method: _method(kind) for kind in KINDS}
+    on_one_cpu = ("_attach_perf_event", "_attach_perf_event_raw")
+    return {kind.method: _method(kind) for kind in KINDS} | {name: _on_one_cpu(name) for name in on_one_cpu}
+
+
+def _on_one_cpu(name: str) -> Callable:
+    """BCC's method that attaches to one CPU, which BCC calls for each; its descriptor is noted, in case a later CPU fails."""
+    bccs = getattr(bcc.BPF, name)
+
+    @functools.wraps(bccs)
+    def method(bpf: bcc.BPF, *args: Any) -> int:
+        bpf.on_cpus.append(fd := bccs(bpf, *args))
+        return fd
+
+    return method
 
 
 def _method(kind: Kind) -> Callable:

@@ -4,7 +4,7 @@ import os
 
 from ..diagnostics.compiler import call_error, death_error
 from ..diagnostics.lines import line_info, unresolved_calls
-from ..kernel import headers
+from ..kernel import features, headers
 from . import sandbox
 from .libbcc import bcc
 
@@ -34,9 +34,9 @@ def compile_first(source: bytes, cflags: list) -> tuple[Rewritten, str]:
 def compile_sandboxed(source: bytes, cflags: tuple[str, ...]) -> sandbox.Compiled:
     """Compile a source in the sandbox, with the headers of this machine.
 
-    The user decides the outcome too: BCC reads /proc/kallsyms as root only (bcc_procutils_each_ksym()), and
-    where it finds no bpf_probe_read_kernel() there, it calls bpf_probe_read().
+    The rights of this process decide the outcome too: BCC reads /proc/kallsyms as root only, skips symbols without
+    an address (bcc_procutils_each_ksym()), and where it finds no bpf_probe_read_kernel(), it calls bpf_probe_read().
     """
-    user = "root" if os.geteuid() == 0 else "a user"
+    user = "root" if os.geteuid() == 0 and features.shows_addresses() else "a user"
     made_by = f"BCC {bcc.__version__}, headers {headers.prepare()}, {user}"
     return sandbox.compile_cached(source, cflags, made_by)

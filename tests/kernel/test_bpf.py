@@ -486,6 +486,22 @@ def test_the_sandboxed_compile_of_root_is_not_used_for_another_user(hello, monke
     assert len(list(tmp_path.rglob("*/*"))) == 2
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="BCC reads the kernel's addresses as root only")
+def test_the_sandboxed_compile_without_kernel_addresses_is_not_used_with_them(hello, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    code = f"from ebpf_lab.loading import compile; print(compile.compile_sandboxed({hello.encode()!r}, ()).rewritten)"
+    drop = ["setpriv", "--bounding-set=-syslog", "--inh-caps=-syslog"]
+    without, with_addresses = (
+        subprocess.run(
+            [*rights, sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for rights in (drop, [])
+    )
+    restricted = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 1
+    assert ("bpf_probe_read_kernel bpf_probe_read" in without) == restricted
+    assert "bpf_probe_read_kernel bpf_probe_read" not in with_addresses
+
+
 def test_close_removes_an_xdp_program_from_its_device():
     subprocess.run(["ip", "link", "add", "ebpf0", "type", "veth", "peer", "name", "ebpf1"], check=True)
     try:

@@ -27,10 +27,9 @@ from ..kernel import uapi
 SECONDS, BYTES = 120, 4 << 30
 _COMPILED, _NOT_TRIED = 0, 77  # exit codes of the child
 _DEBUG_LLVM_IR, _DEBUG_PREPROCESSOR, _DEBUG_SOURCE = 1, 4, 8  # bcc/__init__.py
-_TYPES = (
-    "\n; types of the program\n"  # stands between the rest of the output and clang's description of types
-)
-# The lines of LLVM's debug information that describe types and variables, and what layout.py reads in them.
+# Stands between the rest of the output and clang's description of types.
+_TYPES = "\n; types of the program\n"
+# The lines of LLVM's debug information that describe types and variables, and what layouts.py reads in them.
 _TYPE_LINE = re.compile(rb"^!\d+ = (?:distinct )?!(?:DI(?:\w+Type|Subrange|GlobalVariable)\(|\{).*$", re.M)
 _PLACES = re.compile(rb"(?:scope|file): !\d+, |line: \d+, ")
 _NO_DISASSEMBLY = "--no-disassembly"
@@ -73,7 +72,7 @@ def compile_cached(source: bytes, cflags: Iterable[str], made_by: str) -> Compil
     """As compile_sandboxed(), or the output kept from an earlier compile of the same source that did not crash.
 
     ``made_by`` names what else decides the output: the versions of compiler and headers. The output, a few
-    kB per source, is kept in $XDG_CACHE_HOME/ebpf-lab, else ~/.cache/ebpf-lab.
+    kB per source and up to 1 MB where it includes large headers, is kept in $XDG_CACHE_HOME/ebpf-lab, else ~/.cache/ebpf-lab.
     """
     path = _cache_file(source, cflags, made_by)
     with suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as kept:

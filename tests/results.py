@@ -1,4 +1,7 @@
-"""Which notebook and which group of tests passed on which kernel: kept after a whole run, shown as one table."""
+"""What passed on which system and kernel: kept after each whole run, and shown as tables in Markdown.
+
+``python tests/results.py README.md docs/testing.md`` writes the tables anew, each between its two marks there.
+"""
 
 import json
 import os
@@ -6,11 +9,15 @@ import platform
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from ebpf_lab.checkup import probes
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests/kernels/artefacts"
-BEGIN, END = "<!-- made by tests/results.py -->", "<!-- to here -->"
+MARK = re.compile(r"(<!-- (\w+): made by tests/results\.py -->\n).*?(<!-- to here -->)", re.S)
 
 # Each row of the table, and the files that it counts; a file belongs to the first row that it fits.
 GROUPS = {
@@ -26,9 +33,16 @@ GROUPS = {
     "without a kernel": "tests/",
 }
 
+UNTRIED = {  # A result of a system of that name replaces its row.
+    "Ubuntu 24.04": "until the workflow in `.github` has run",
+    "Fedora, openSUSE, Arch": "install BCC's Python binding, kernel headers and bpftool yourself: `./lab doctor` names the packages",
+    "Windows": "in WSL2, or in [a virtual machine](#in-a-virtual-machine)",
+    "macOS": "in [a virtual machine](#in-a-virtual-machine)",
+}
 
-def of(reports):
-    """What is kept of a run: the kernel, the user, the facts that tests noted, and each group's outcomes."""
+
+def of(reports: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What is kept of a run: where it ran, the user, the facts that tests noted, and each group's outcomes."""
     facts, groups, reasons = {}, {}, {}
     for outcome, report in reports:
         group = next(name for name, start in GROUPS.items() if report.nodeid.startswith(start))
@@ -37,7 +51,9 @@ def of(reports):
         if outcome == "skipped":
             reasons[group] = report.longrepr[2].removeprefix("Skipped: ")
     return {
-        "kernel": f"Linux {platform.release()}",
+        "system": os.environ.get("LAB_SYSTEM") or _system(),
+        "tools": f"{probes.bcc().found}, Python {platform.python_version()}",
+        "kernel": f"Linux {platform.release()}" + (" in emulation" if "LAB_EMULATED" in os.environ else ""),
         "user": "root" if os.geteuid() == 0 else "a user",
         "facts": facts,
         "groups": groups,
@@ -45,30 +61,64 @@ def of(reports):
     }
 
 
-def add(result, folder):
+def _system() -> str:
+    release = platform.freedesktop_os_release()
+    name = release["NAME"].removesuffix(" GNU/Linux")
+    version = release.get("VERSION_ID") or release.get("VERSION_CODENAME", "")
+    machine = platform.machine()
+    return f"{name} {version}" + (f", {machine}" if machine != "x86_64" else "")
+
+
+def add(result: dict[str, Any], folder: Path) -> None:
     """Keep ``result`` in ``folder``, in place of what earlier runs found of the same groups there."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (re.sub(r"[^\w.]+", "-", "{kernel} {user}".format(**result)) + ".json")
+    path = folder / (re.sub(r"[^\w.]+", "-", "{system} {kernel} {user}".format(**result)) + ".json")
     if path.exists():
         old = json.loads(path.read_text())
         result = result | {part: old[part] | result[part] for part in ("facts", "groups", "reasons")}
     path.write_text(json.dumps(result, indent=1))
 
 
-def table():
-    """All results that are kept, as a table in Markdown: a row for each group, a column for each kernel and user."""
-    kept = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    if not kept:
-        return "No whole run has left a result here."
-    facts = {fact: None for result in kept for fact in result["facts"]}
-    rows = [["", *(f"{result['kernel']}, {result['user']}" for result in kept)]]
-    rows += [[f"`{fact}`", *(f"`{result['facts'].get(fact, '')}`" for result in kept)] for fact in facts]
-    rows += [[group, *(_cell(result, group) for result in kept)] for group in GROUPS]
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+def _kept() -> dict[str, list[dict[str, Any]]]:
+    """All results that are kept, by system; those in emulation come last."""
+    found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for result in sorted(found, key=lambda result: result["kernel"].endswith("emulation")):
+        kept.setdefault(result["system"], []).append(result)
+    return dict(sorted(kept.items()))
 
 
-def _cell(result, group):
+def systems() -> str:
+    """A row for each system: what it has, and how far the lab was tried there."""
+    rows = [["system", "its BCC, clang and Python", "tried"]]
+    rows += [[name, found[-1]["tools"], _tried(found)] for name, found in _kept().items()]
+    rows += [[name, "", f"untried: {how}"] for name, how in UNTRIED.items() if name not in _kept()]
+    return _markdown(rows)
+
+
+def _tried(found: list[dict[str, Any]]) -> str:
+    kernels = ", ".join(dict.fromkeys(result["kernel"] for result in found))
+    users = " and ".join(sorted({f"as {result['user']}" for result in found}, reverse=True))
+    outcomes = sum((Counter(counts) for result in found for counts in result["groups"].values()), Counter())
+    failed = outcomes["failed"] + outcomes["error"]
+    return f"tested {users} on {kernels}" + (f"; {failed} failed" if failed else "")
+
+
+def kernels() -> str:
+    """A table for each system: a row for each group of tests, a column for each kernel and user."""
+    tables = [f"**{name}**: {found[-1]['tools']}\n\n{_table(found)}" for name, found in _kept().items()]
+    return "\n\n".join(tables) or "No whole run has left a result here."
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    facts = {fact: None for result in found for fact in result["facts"]}
+    rows = [["", *(f"{result['kernel']}, {result['user']}" for result in found)]]
+    rows += [[f"`{fact}`", *(f"`{result['facts'].get(fact, '')}`" for result in found)] for fact in facts]
+    rows += [[group, *(_cell(result, group) for result in found)] for group in GROUPS]
+    return _markdown(rows)
+
+
+def _cell(result: dict[str, Any], group: str) -> str:
     counts = result["groups"].get(group)
     if not counts:
         return "not run there"
@@ -77,10 +127,20 @@ def _cell(result, group):
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
-if __name__ == "__main__":  # puts the table into a file, between the two marks there
-    page = Path(sys.argv[1])
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        sys.exit(f"{page} has no lines {BEGIN} and {END}, between which the table could stand")
-    page.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}")
+def _markdown(rows: list[list[str]]) -> str:
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def write(page: Path) -> None:
+    """Write the tables into ``page`` anew."""
+    tables = {"systems": systems, "kernels": kernels}
+    text, written = MARK.subn(lambda m: f"{m[1]}\n{tables[m[2]]()}\n\n{m[3]}", page.read_text())
+    if not written:
+        sys.exit(f"{page} has no line <!-- kernels: made by tests/results.py --> with its <!-- to here -->")
+    page.write_text(text)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        write(Path(name))

@@ -146,6 +146,12 @@ def test_without_apt_the_error_names_what_is_missing(monkeypatch):
         needs.main()
 
 
+def test_a_venv_of_another_user_is_not_written_to(lab, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: lab.stat().st_uid + 1)
+    with pytest.raises(SystemExit, match=r"another user.*\nFix: sudo chown -R \d+ \.venv"):
+        needs.main()
+
+
 @pytest.mark.parametrize(
     ("mounted", "missing"),
     [

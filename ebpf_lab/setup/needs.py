@@ -97,8 +97,18 @@ _FOUND = {
 }
 
 
+def _check_owner() -> None:
+    """Stop if this user can't write to .venv."""
+    if os.geteuid() and headers.VENV.exists() and headers.VENV.stat().st_uid != os.geteuid():
+        stop(
+            ".venv belongs to another user, perhaps from a run with sudo",
+            f"sudo chown -R {os.geteuid()} .venv, then ./lab again, without sudo",
+        )
+
+
 def main(mode: str = "") -> None:
     """Print the sentence and the arguments."""
+    _check_owner()
     wanted, folders = missing_packages(mode), missing_mounts()
     wants_helper = os.geteuid() != 0 and helper.fault() != ""
     steps = [f"installing {' '.join(wanted)}"] if wanted else []

@@ -1,6 +1,7 @@
 """What ./lab uninstall needs to know: who still uses .venv, and what ./lab installed and mounted as root.
 
-``python -m ebpf_lab.setup.uninstall running`` prints processes, ``made`` the packages and folders, one per line.
+``python -m ebpf_lab.setup.uninstall`` stops with the fix if the lab still runs here; with ``made`` it prints the
+packages and folders, one per line.
 """
 
 import os
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ..kernel import headers
-from . import needs
+from . import needs, stop
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -53,5 +54,11 @@ def _installed() -> set[str]:
 
 
 if __name__ == "__main__":
-    for each in running() if sys.argv[1] == "running" else made():
-        print(each)
+    if sys.argv[1:] == ["made"]:
+        for each in made():
+            print(each)
+    elif processes := running():
+        stop(
+            f"the lab still runs here: process {' '.join(map(str, processes))}",
+            "Ctrl-C twice where it was started, then ./lab uninstall again",
+        )

@@ -99,7 +99,7 @@ _FOUND = {
 
 def _check_owner() -> None:
     """Stop if this user can't write to .venv."""
-    if os.geteuid() and headers.VENV.exists() and headers.VENV.stat().st_uid != os.geteuid():
+    if headers.VENV.exists() and not os.access(headers.VENV, os.W_OK):
         stop(
             ".venv belongs to another user, perhaps from a run with sudo",
             f"sudo chown -R {os.geteuid()} .venv, then ./lab again, without sudo",

@@ -13,7 +13,7 @@ NEW = ("packets", "size")  # what CONTRIBUTING's recipes make
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_the_files_that_a_document_names_exist(document):
     named = re.findall(
-        r"`((?:ebpf_lab|tests|notebooks|benchmarks|docs|vagrant)/[\w./]*)`", (ROOT / document).read_text()
+        r"`((?:ebpf_lab|tests|notebooks|benchmarks|docs|machines)/[\w./]*)`", (ROOT / document).read_text()
     )
     named = [path for path in named if not any(new in path for new in NEW)]
     assert len(named) > 5 and [path for path in named if not (ROOT / path).exists()] == []

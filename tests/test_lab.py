@@ -29,7 +29,16 @@ def test_help_names_every_command_and_option():
     }
     assert commands == {"test", "setup", "doctor", "uninstall"}
     wanted = [f"./lab {command}" for command in commands]
-    wanted += ["--kernel", "--vagrant", "--long", "--tests", "--no-browser", "--port"]
+    wanted += [
+        "--kernel",
+        "--vagrant",
+        "--lima",
+        "--container",
+        "--long",
+        "--tests",
+        "--no-browser",
+        "--port",
+    ]
     text = lab("--help").stdout
     assert [word for word in wanted if word not in text] == []
 
@@ -102,8 +111,9 @@ def test_the_server_prints_its_url_last_listens_on_this_machine_only_and_ends_on
             "shellcheck",
             "lab",
             ".ci/run",
-            "vagrant/provision.sh",
-            "vagrant/tests/make_box.sh",
+            "machines/provision.sh",
+            "tests/machines/debian_root.sh",
+            "tests/machines/make_box.sh",
             "tests/kernels/guest.sh",
         ],
         ["ruff", "check"],

@@ -1,7 +1,7 @@
 """What this machine still lacks: packages, mounts, the capability helper.
 
-``python -m ebpf_lab.setup.needs [tests|qemu|debian|vagrant]`` prints a sentence for the user, then, if anything is
-lacking, the arguments of ``./lab --as-root``: a user's id or 0, what to install, and as type:/folder what to mount.
+``python -m ebpf_lab.setup.needs [MODE]`` prints a sentence for the user, then, if anything is lacking, the arguments of
+``./lab --as-root``: a user's id or 0, what to install, and as type:/folder what to mount.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ MODES = {  # what each mode needs, beside what every mode needs (missing_package
     "tests": ["chromium", "shellcheck"],
     "qemu": ["qemu", "busybox"],
     "debian": ["qemu", "busybox", "kernel"],
-    "vagrant": packages.VAGRANT,
+    **packages.MACHINES,
 }
 
 

@@ -27,10 +27,12 @@ OPTIONAL = {  # what is lost where no package here brings it
     "bpftool": "chapters can't show what bpftool shows",
     "chromium": "the browser tests are skipped",
 }
-VAGRANT = [
-    "vagrant", "vagrant-libvirt", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
-    "dnsmasq-base", "iptables", "mmdebstrap", "slirp4netns",
-]  # fmt: skip
+MACHINES = {  # for ./lab test --vagrant, which only Debian has run
+    "vagrant": [
+        "vagrant", "vagrant-libvirt", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
+        "dnsmasq-base", "iptables", "mmdebstrap", "slirp4netns",
+    ],
+}  # fmt: skip
 OTHERS = {  # by ID or ID_LIKE of os-release(5)
     "fedora": ("sudo dnf install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-devel-$(uname -r)"}),
     "suse": ("sudo zypper install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-default-devel"}),

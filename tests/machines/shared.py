@@ -1,0 +1,61 @@
+"""What the tests of machines share: a copy of the project, wheels for its pip, and waiting."""
+
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = Path(__file__).parent / "artefacts"
+PYTHON = "3.13"  # Debian 13's
+_START = time.monotonic()
+
+# pip in an emulated machine installs wheels that were downloaded on this computer: it had downloaded a quarter of them
+# itself after ten minutes.
+PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n[install]\nno-compile = true\n"
+
+
+def say(text: str) -> None:
+    print(f"==> [{time.monotonic() - _START:5.0f} s] {text}", flush=True)
+
+
+def run(*command: str | Path, **more: Any) -> subprocess.CompletedProcess[Any]:
+    return subprocess.run(command, check=True, **more)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until ``condition`` returns something true; returns that."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.1)
+    return value
+
+
+def copy_of_the_project(folder: Path) -> None:
+    """Copy the project as a user with uid 1000 would have it, with a .venv of that user."""
+    listed = run(
+        "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
+    )
+    for file in filter(lambda file: (ROOT / file).is_file(), listed.stdout.splitlines()):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/of-the-host").touch()
+    run("chown", "-R", "1000:1000", folder)
+
+
+def wheels() -> Path:
+    """Download what pip in a machine asks for; returns the folder."""
+    say("Downloading what pip in the machine will ask for")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
+    wanted += project["project"]["optional-dependencies"]["test"]
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    pip += ["--only-binary=:all:", "--python-version", PYTHON]
+    run(*pip, "-c", ROOT / "constraints.txt", "-d", ARTEFACTS / "wheels", *wanted)
+    return ARTEFACTS / "wheels"

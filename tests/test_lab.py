@@ -32,8 +32,6 @@ def test_help_names_every_command_and_option():
     wanted += [
         "--kernel",
         "--vagrant",
-        "--lima",
-        "--container",
         "--long",
         "--tests",
         "--no-browser",

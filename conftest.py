@@ -5,6 +5,11 @@ import pytest
 import results
 from helpers import HELLO
 
+from ebpf_lab.setup import bpftool
+
+# Tests call bpftool by its name, as notebooks do.
+os.environ["PATH"] = ":".join([*bpftool.folder(), os.environ["PATH"]])
+
 # A whole run has two workers, and a file's tests stay on one of them (./lab test). What takes longest
 # comes first, so that both end at about the same time.
 FIRST = [

@@ -16,6 +16,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import expect, sync_playwright
 
+from ebpf_lab.setup import needs
+
 ROOT = Path(__file__).parents[1]
 # Disposed of, not closed: JupyterLab would ask about changes that were not saved.
 REPLACE = """async path => {
@@ -142,17 +144,12 @@ class Lab:
         (part or self.page).screenshot(path=folder / f"{name}.png")
 
 
-def chromium_path():
-    """The distribution's Chromium, or None."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
 @contextlib.contextmanager
 def window():
     """A window of Chromium whose tabs share a cache: JupyterLab's 20 MB are fetched once."""
     flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
+        chromium = playwright.chromium.launch(executable_path=needs.chromium(), headless=True, args=flags)
         yield chromium.new_context(viewport={"width": 1280, "height": 900})
         chromium.close()
 

@@ -41,7 +41,7 @@ def split(machine, version):
 def test_without_any_headers_the_error_says_what_to_do(machine):
     with pytest.raises(SetupError, match="no kernel headers") as raised:
         headers.find()
-    assert "./lab setup" in raised.value.fix
+    assert "./lab doctor" in raised.value.fix
 
 
 def test_this_kernels_own_headers_come_first(machine):

@@ -7,33 +7,45 @@ import platform
 import struct
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from ebpf_lab.kernel import capabilities, headers
-from ebpf_lab.setup import environment, helper, kernelspec, needs, packages, uninstall, venv
+from ebpf_lab.setup import apt as next_packages
+from ebpf_lab.setup import (
+    bpftool,
+    environment,
+    helper,
+    kernelspec,
+    needs,
+    packages,
+    unavailable,
+    uninstall,
+    venv,
+)
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def apt(monkeypatch):
-    """An amd64 machine on which apt knows the packages that the test names."""
-    known = set()
+def apt(monkeypatch, lab):
+    """An amd64 machine on which nothing is here, and apt knows the packages that the test names; ``here`` are installed."""
+    known = types.SimpleNamespace(packages=set(), here=set())
+
+    def policy(name):
+        version = {True: "1", False: "(none)"}
+        return f"{name}:\n  Installed: {version[name in known.here]}\n  Candidate: {version[name in known.packages]}\n"
 
     def output(*command):
-        if command[0] == "dpkg":
-            return "amd64"
-        shown = [
-            f"{name}:\n  Installed: (none)\n  Candidate: {1 if name in known else '(none)'}\n"
-            for name in command[2:]
-        ]
-        return "".join(shown)
+        return "amd64" if command[0] == "dpkg" else "".join(map(policy, command[2:]))
 
     monkeypatch.setattr(packages, "_output", output)
     monkeypatch.setattr(platform, "release", lambda: "6.8.0-31-generic")
-    return known.update
+    monkeypatch.setattr(needs, "is_here", lambda wanted: False)
+    known.update, known.install = known.packages.update, known.here.update
+    return known
 
 
 @pytest.fixture
@@ -48,42 +60,129 @@ def lab(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("known", "installed"),
+    ("known", "best"),
     [
         (["linux-headers-6.8.0-31-generic", "linux-headers-generic"], "linux-headers-6.8.0-31-generic"),
         (["linux-headers-amd64"], "linux-headers-amd64"),
         (["linux-headers-generic"], "linux-headers-generic"),
-        ([], "linux-headers-6.8.0-31-generic"),
     ],
 )
-def test_the_headers_of_this_very_kernel_are_preferred(apt, known, installed):
-    apt(known)
-    assert packages.names("headers") == [installed]
+def test_the_headers_of_this_very_kernel_are_preferred(apt, known, best):
+    apt.update(known)
+    assert packages.candidates("headers")[0] == [best]
 
 
 @pytest.mark.parametrize(
-    ("known", "installed"),
+    ("known", "best"),
     [
         (["bpftool"], ["bpftool"]),
         (
-            ["linux-tools-common", "linux-tools-6.8.0-31-generic"],
+            ["linux-tools-common", "linux-tools-6.8.0-31-generic", "linux-tools-generic"],
             ["linux-tools-common", "linux-tools-6.8.0-31-generic"],
         ),
-        (["linux-tools-common"], []),
+        (["linux-tools-common", "linux-tools-generic"], ["linux-tools-common", "linux-tools-generic"]),
     ],
 )
-def test_bpftool_is_a_package_on_debian_and_two_on_ubuntu(apt, known, installed):
-    apt(known)
-    assert packages.names("bpftool") == installed
+def test_bpftool_is_a_package_on_debian_and_two_on_ubuntu(apt, known, best):
+    apt.update(known)
+    assert packages.candidates("bpftool")[0] == best
 
 
-def test_a_package_that_only_some_distributions_have_is_left_out_with_a_note(apt, capsys):
-    assert packages.names("chromium", "hello") == ["hello"]
-    assert "the browser tests are skipped" in capsys.readouterr().err
+def test_a_package_that_did_not_help_is_followed_by_the_next(apt, capsys):
+    apt.update(["linux-tools-common", "linux-tools-6.8.0-31-generic", "linux-tools-generic"])
+    next_packages.main("bpftool")
+    assert capsys.readouterr().out.split() == ["linux-tools-common", "linux-tools-6.8.0-31-generic"]
+    apt.install(["linux-tools-common", "linux-tools-6.8.0-31-generic"])
+    next_packages.main("bpftool")
+    assert capsys.readouterr().out.split() == ["linux-tools-common", "linux-tools-generic"]
+
+
+def test_what_is_here_is_not_installed(apt, monkeypatch, capsys):
+    apt.update(["bpftool", "hello"])
+    monkeypatch.setattr(needs, "is_here", lambda wanted: wanted == "bpftool")
+    next_packages.main("bpftool", "hello")
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_the_others_are_installed_before_what_no_package_brings_is_noted(apt, capsys):
+    apt.update(["hello"])
+    next_packages.main("chromium", "hello")
+    assert capsys.readouterr() == ("hello\n", "")
+    assert unavailable.known() == set()
+
+
+def test_an_optional_thing_that_no_package_brings_is_noted_with_what_is_lost(apt, capsys):
+    next_packages.main("chromium")
+    assert capsys.readouterr() == (
+        "",
+        f"lab: no package here brings chromium: {packages.OPTIONAL['chromium']}\n",
+    )
+    assert unavailable.known() == {"chromium"}
+
+
+def test_headers_that_no_package_brings_end_the_run_with_what_works_instead(apt):
+    with pytest.raises(SystemExit, match=r"headers for Linux 6.8.0-31-generic\nFix: .*BCC_KERNEL_SOURCE"):
+        next_packages.main("headers", "bpftool")
+    assert unavailable.known() == {"headers", "bpftool"}
+
+
+def test_nothing_is_noted_if_apt_could_not_read_its_lists(apt):
+    with pytest.raises(SystemExit, match=r"no package for chromium\nFix: .*check the network"):
+        next_packages.main("--unread", "chromium")
+    assert unavailable.known() == set()
+
+
+@pytest.fixture
+def lists(lab, monkeypatch, tmp_path):
+    """A folder with apt's lists, of the test's own."""
+    (tmp_path / "lists").mkdir()
+    monkeypatch.setattr(unavailable, "APT_STATE", [tmp_path / "lists", tmp_path / "none"])
+    return tmp_path / "lists"
+
+
+def test_what_is_noted_adds_up(lists):
+    unavailable.remember(["chromium"])
+    unavailable.remember(["bpftool"])
+    assert unavailable.known() == {"bpftool", "chromium"}
+
+
+def test_another_kernel_is_asked_about_again(lists, monkeypatch):
+    unavailable.remember(["bpftool"])
+    monkeypatch.setattr(platform, "release", lambda: "99.1")
+    assert unavailable.known() == set()
+    unavailable.remember(["chromium"])
+    assert unavailable.known() == {"chromium"}
+
+
+def test_new_lists_are_asked_again(lists):
+    unavailable.remember(["bpftool"])
+    (lists / "Packages").touch()
+    os.utime(lists, (1, 1))
+    assert unavailable.known() == set()
+
+
+def test_what_is_known_not_to_be_had_is_not_installed_and_said(lists, monkeypatch, capsys):
+    monkeypatch.setitem(needs._FOUND, "bpftool", lambda: False)
+    monkeypatch.setattr(needs.shutil, "which", lambda name, **options: name)
+    unavailable.remember(["bpftool"])
+    needs.main()
+    assert capsys.readouterr().out == (
+        "BCC, kernel headers, tracefs and bpffs are here; "
+        "no package here brings bpftool: chapters can't show what bpftool shows\n"
+    )
+
+
+def test_headers_known_not_to_be_had_end_the_run_at_once(lists, monkeypatch):
+    monkeypatch.setitem(needs._FOUND, "headers", lambda: False)
+    monkeypatch.setattr(needs, "_module_serves", lambda: False)
+    monkeypatch.setattr(needs.shutil, "which", lambda name, **options: name)
+    unavailable.remember(["headers"])
+    with pytest.raises(SystemExit, match=r"no package here brings headers .*\nFix: .*BCC_KERNEL_SOURCE"):
+        needs.main()
 
 
 def test_qemu_is_the_one_of_this_machine(apt):
-    assert packages.names("qemu") == ["qemu-system-x86"]
+    assert packages.choices("qemu") == ["qemu-system-x86"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +203,16 @@ def test_qemu_is_the_one_of_this_machine(apt):
 def test_the_command_names_the_package_of_the_distribution(monkeypatch, release, line):
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
     assert packages.command("bcc") == line
+
+
+def test_no_command_points_back_to_what_has_just_failed(lists):
+    for wanted in packages.INSTEAD:
+        unavailable.remember([wanted])
+        assert packages.command(wanted) == packages.INSTEAD[wanted]
+
+
+def test_what_doctor_looks_for_has_a_way_without_a_package():
+    assert set(packages.INSTEAD) == {"bcc", "bpftool", "headers"}
 
 
 def test_every_distribution_has_a_package_for_what_doctor_looks_for():
@@ -143,8 +252,83 @@ def test_what_is_missing_becomes_a_sentence_and_the_arguments_for_root(monkeypat
 def test_without_apt_the_error_names_what_is_missing(monkeypatch):
     monkeypatch.setitem(needs._FOUND, "headers", lambda: False)
     monkeypatch.setattr(needs.shutil, "which", lambda name, **options: None)
-    with pytest.raises(SystemExit, match=r"lacks headers.*\nFix: .*doctor"):
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "arch"})
+    with pytest.raises(SystemExit, match=r"lacks headers.*\nFix: sudo pacman -S linux-headers"):
         needs.main()
+
+
+def test_without_apt_the_lab_goes_on_without_what_is_optional(monkeypatch, capsys):
+    monkeypatch.setitem(needs._FOUND, "bpftool", lambda: False)
+    monkeypatch.setattr(needs.shutil, "which", lambda name, **options: None)
+    needs.main()
+    assert "no package here brings bpftool" in capsys.readouterr().out
+
+
+@pytest.fixture
+def kheaders(monkeypatch, tmp_path):
+    """A kernel without headers that has them in a module; returns what apt knows for the very kernel."""
+    modules = tmp_path / platform.release()
+    modules.mkdir()
+    (modules / "modules.dep").write_text("kernel/kernel/kheaders.ko.zst:\nkernel/fs/ext4/ext4.ko: a.ko\n")
+    monkeypatch.setattr(headers, "MODULES", tmp_path)
+    monkeypatch.setitem(needs._FOUND, "headers", lambda: False)
+    monkeypatch.setattr(needs.shutil, "which", lambda name, **options: name)
+    own = []
+    monkeypatch.setattr(packages, "candidates", lambda wanted: [*own, ["linux-headers-generic"]])
+    return own
+
+
+def test_the_module_with_this_kernels_headers_is_loaded_before_other_headers_are_installed(kheaders, capsys):
+    needs.main()
+    sentence, _, wanted = capsys.readouterr().out.splitlines()
+    assert "loading" in sentence and "installing" not in sentence and wanted == "kheaders"
+
+
+def test_the_package_of_this_kernels_headers_is_preferred_to_the_module(kheaders, capsys):
+    kheaders.append([packages.choices("headers")[0]])
+    needs.main()
+    assert capsys.readouterr().out.splitlines()[2] == "headers"
+
+
+def test_a_kernel_without_that_module_has_headers_installed(kheaders, capsys):
+    (headers.MODULES / platform.release() / "modules.dep").write_text("kernel/fs/ext4/ext4.ko: a.ko\n")
+    needs.main()
+    assert capsys.readouterr().out.splitlines()[2] == "headers"
+
+
+def tool(path, script):
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def ubuntu(monkeypatch, tmp_path):
+    """A machine whose bpftool is Ubuntu's script, which rejects this kernel; with those of two other kernels."""
+    tool(tmp_path / "sbin/bpftool", "echo 'WARNING: bpftool not found for kernel 6.6.87' >&2; exit 2")
+    for version in ("6.8.0-9-generic", "6.8.0-31-generic"):
+        tool(tmp_path / "tools" / version / "bpftool", f"echo bpftool {version}")
+    monkeypatch.setenv("PATH", str(tmp_path / "sbin"), prepend=os.pathsep)
+    monkeypatch.setattr(bpftool, "LINUX_TOOLS", tmp_path / "tools")
+    return tmp_path
+
+
+def test_the_newest_bpftool_of_another_kernel_serves_where_ubuntus_script_rejects_this_one(ubuntu):
+    assert bpftool.run().stdout == "bpftool 6.8.0-31-generic\n"
+
+
+def test_notebooks_and_tests_find_that_bpftool_by_its_name(ubuntu):
+    assert bpftool.folder() == [str(ubuntu / "tools/6.8.0-31-generic")]
+
+
+def test_path_is_enough_where_it_has_a_bpftool_that_works(ubuntu):
+    (ubuntu / "sbin/bpftool").write_text("#!/bin/sh\n")
+    assert bpftool.folder() == []
+
+
+def test_the_script_is_told_of_where_no_bpftool_works(ubuntu, monkeypatch):
+    monkeypatch.setattr(bpftool, "LINUX_TOOLS", ubuntu / "none")
+    assert bpftool.run().args[0] == str(ubuntu / "sbin/bpftool")
 
 
 def test_a_venv_of_another_user_is_not_written_to(lab, monkeypatch):
@@ -169,6 +353,36 @@ def test_what_is_not_mounted_is_missing(monkeypatch, tmp_path, mounted, missing)
 
 def test_the_distributions_bcc_is_found_without_importing_it():
     assert (needs.bcc_folder() / "libbcc.py").exists()
+
+
+def test_a_chromium_that_is_a_snap_is_not_driven(monkeypatch, tmp_path):
+    tool(tmp_path / "usr/chromium-browser", 'exec /snap/bin/chromium "$@"')
+    tool(tmp_path / "snapd/snap", "")
+    (tmp_path / "snap").mkdir()
+    (tmp_path / "snap/chromium").symlink_to(tmp_path / "snapd/snap")
+    monkeypatch.setenv("PATH", f"{tmp_path}/usr:{tmp_path}/snap")
+    assert needs.chromium() is None
+    tool(tmp_path / "opt/google-chrome", "exec /opt/google/chrome/chrome")
+    monkeypatch.setenv("PATH", str(tmp_path / "opt"), prepend=os.pathsep)
+    assert needs.chromium() == str(tmp_path / "opt/google-chrome")
+
+
+# Another kernel
+
+
+def test_the_distributions_kernel_is_booted_where_this_user_may_read_it(monkeypatch, tmp_path, capsys):
+    (tmp_path / "vmlinuz").touch()
+    monkeypatch.setattr(packages, "packaged_kernel", lambda: str(tmp_path / "vmlinuz"))
+    kernel_image.main("debian")
+    assert capsys.readouterr().out == f"{tmp_path}/vmlinuz\n"
+
+
+def test_a_kernel_that_only_root_may_read_as_ubuntus_ends_the_run_with_the_command(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(
+        SystemExit, match="only root may read /boot/vmlinuz\nFix: sudo chmod a\\+r /boot/vmlinuz"
+    ):
+        kernel_image.main("/boot/vmlinuz")
 
 
 # The capability helper
@@ -305,6 +519,14 @@ def test_only_mounts_of_this_boot_and_packages_that_are_here_are_undone(lab, mon
     )
     (lab / "libexec/ebpf-lab/made").write_text(notes)
     assert uninstall.made() == ["/sys/fs/bpf", "hello"]
+
+
+def test_a_module_that_was_loaded_in_this_boot_is_unloaded(lab, monkeypatch, tmp_path):
+    (lab / "libexec/ebpf-lab/made").write_text(f"kheaders {uninstall.BOOT.read_text()}")
+    monkeypatch.setattr(headers, "KHEADERS", tmp_path / "none")
+    assert uninstall.made() == []
+    monkeypatch.setattr(headers, "KHEADERS", lab)
+    assert uninstall.made() == ["kheaders"]
 
 
 def test_without_notes_nothing_is_undone(lab):

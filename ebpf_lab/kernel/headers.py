@@ -43,7 +43,7 @@ def find() -> tuple[Path, str]:
     if not (trees := _trees()):
         raise SetupError(
             f"There are no kernel headers: neither for this kernel ({release}) nor for another one.",
-            fix="./lab setup: it installs the distribution's package of them",
+            fix="./lab doctor: its row of headers has the command",
         )
     # The newest that is no newer than the kernel: BCC must be new enough for its headers.
     trees.sort(key=lambda tree: _numbers(tree[0]))
@@ -55,8 +55,14 @@ def find() -> tuple[Path, str]:
 
 
 def available() -> bool:
-    """Whether there are headers, of this kernel or of another one."""
-    return KHEADERS.exists() or bool(_trees())
+    """Whether there are headers, of this kernel or of another one, or those in BCC_KERNEL_SOURCE."""
+    return bool(os.environ.get("BCC_KERNEL_SOURCE")) or KHEADERS.exists() or bool(_trees())
+
+
+def has_module() -> bool:
+    """Whether a module of this kernel, kheaders, has its headers (CONFIG_IKHEADERS=m); they are there once it is loaded."""
+    modules = MODULES / platform.release() / "modules.dep"
+    return modules.exists() and "/kheaders.ko" in modules.read_text()
 
 
 def prepare() -> str:

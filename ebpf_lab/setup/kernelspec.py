@@ -11,7 +11,7 @@ import sysconfig
 from pathlib import Path
 
 from ..kernel import capabilities, headers
-from . import helper, needs, say
+from . import bpftool, helper, needs, say
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -24,7 +24,8 @@ SETTINGS = {
 
 def spec(python: Path) -> dict[str, object]:
     """The kernelspec: ``python`` through the capability helper, as it is for root."""
-    env = {"PATH": f"{python.parent}:${{PATH}}:/usr/sbin:/sbin"}
+    folders = [str(python.parent), *bpftool.folder(), "${PATH}", "/usr/sbin", "/sbin"]
+    env = {"PATH": ":".join(folders)}
     if not _is_ours(python):  # nothing is installed in an active environment: it gets paths
         env["PYTHONPATH"] = f"{ROOT}:{_bcc()}"
     return {

@@ -1,7 +1,4 @@
-"""The packages that bring what the lab needs, by distribution: one table for ./lab and doctor.
-
-``python -m ebpf_lab.setup.packages headers bpftool`` prints what apt-get is to install.
-"""
+"""The packages that bring what the lab needs, by distribution: one table for ./lab and doctor."""
 
 import itertools
 import os
@@ -9,12 +6,18 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 
-APT = {  # Debian, Ubuntu and those made from them: the first choice that apt knows is installed.
+from . import unavailable
+
+APT = {  # Debian, Ubuntu and those made from them: the first choice that apt knows is installed; if it does not help, the next.
     "bcc": ["python3-bpfcc"],
     "headers": ["linux-headers-{release}", "linux-headers-{architecture}", "linux-headers-generic"],
-    "bpftool": ["bpftool", "linux-tools-common linux-tools-{release}"],
+    # Ubuntu has no package bpftool before 25.04: each kernel's linux-tools bring one, and any of them serves any kernel.
+    "bpftool": [
+        "bpftool",
+        "linux-tools-common linux-tools-{release}",
+        "linux-tools-common linux-tools-generic",
+    ],
     "libseccomp": ["libseccomp2"],
     "setcap": ["libcap2-bin"],
     "chromium": ["chromium"],
@@ -25,7 +28,13 @@ APT = {  # Debian, Ubuntu and those made from them: the first choice that apt kn
 }
 OPTIONAL = {  # what is lost where no package here brings it
     "bpftool": "chapters can't show what bpftool shows",
-    "chromium": "the browser tests are skipped",
+    "chromium": "the browser tests are skipped; Ubuntu's is a snap, which they can't drive, but Google Chrome serves",
+    "shellcheck": "its test is skipped",
+}
+INSTEAD = {  # what works where no package here brings it
+    "bcc": "Ubuntu has BCC in its component universe: sudo add-apt-repository universe, then ./lab again",
+    "headers": "build this kernel's source, then BCC_KERNEL_SOURCE=/path/to/it ./lab; or use a virtual machine",
+    "bpftool": "put the bpftool of github.com/libbpf/bpftool/releases, one file, into /usr/local/bin",
 }
 MACHINES = {  # for ./lab test --vagrant, which only Debian has run
     "vagrant": [
@@ -42,18 +51,6 @@ OTHERS = {  # by ID or ID_LIKE of os-release(5)
 _APT_LIKE = ("debian", "ubuntu")
 
 
-def names(*wanted: str) -> list[str]:
-    """What apt-get is to install for keys of APT; anything else is the name of a package."""
-    found = []
-    for each in wanted:
-        known, packages = _choose(each)
-        if known or each not in OPTIONAL:  # apt-get itself names a package that it doesn't know.
-            found += packages
-        else:
-            print(f"lab: no package here brings {each}: {OPTIONAL[each]}", file=sys.stderr)
-    return found
-
-
 def choices(wanted: str) -> list[str]:
     """The packages of APT for this machine, best first."""
     architecture = _output("dpkg", "--print-architecture") or platform.machine()
@@ -62,19 +59,33 @@ def choices(wanted: str) -> list[str]:
     return [choice.format(**facts) for choice in APT.get(wanted, [wanted])]
 
 
-def command(wanted: str) -> str:
-    """The command that installs ``wanted`` (bcc, bpftool or headers) on this distribution, for a learner to type."""
+def candidates(wanted: str) -> list[list[str]]:
+    """The choices that apt knows, best first; without those that are installed and did not help."""
+    options = [choice.split() for choice in choices(wanted)]
+    shown = _output("apt-cache", "policy", *itertools.chain(*options))
+    policy = re.findall(r"^(\S+):\n  Installed: (.*)\n  Candidate: (.*)", shown, re.M)
+    known = {name for name, _, candidate in policy if candidate != "(none)"}
+    here = {name for name, version, _ in policy if version != "(none)"}
+    return [option for option in options if known.issuperset(option) and not here.issuperset(option)]
+
+
+def command(*wanted: str) -> str:
+    """The command that installs ``wanted`` on this distribution, for a learner to type; what works instead where none does."""
+    if lost := unavailable.known().intersection(wanted):
+        return "; ".join(INSTEAD[each] for each in wanted if each in lost)
     try:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
     for distribution in [release.get("ID", ""), *release.get("ID_LIKE", "").split()]:
         if distribution in _APT_LIKE:
-            return f"./lab setup, or: sudo apt-get install {' '.join(_choose(wanted)[1])}"
+            best = [(candidates(each) or [[choices(each)[0]]])[0] for each in wanted]
+            return f"./lab setup, or: sudo apt-get install {' '.join(itertools.chain(*best))}"
         if distribution in OTHERS:
-            install, packages = OTHERS[distribution]
-            return f"{install} {packages[wanted]}"
-    elsewhere = [choices(wanted)[0], *(packages[wanted] for _, packages in OTHERS.values())]
+            install, names = OTHERS[distribution]
+            return f"{install} {' '.join(names.get(each, each) for each in wanted)}"
+    elsewhere = [choices(each)[0] for each in wanted]
+    elsewhere += [names.get(each, each) for _, names in OTHERS.values() for each in wanted]
     return "install one of: " + ", ".join(dict.fromkeys(elsewhere))
 
 
@@ -85,22 +96,13 @@ def installed(package: str) -> bool:
 
 def packaged_kernel() -> str:
     """The kernel image in /boot that the distribution's package brings; empty if it isn't installed."""
-    for depends in _output("dpkg-query", "-W", "-f", "${Depends}", *names("kernel")).split(","):
+    for depends in _output("dpkg-query", "-W", "-f", "${Depends},", *choices("kernel")).split(","):
         package = depends.strip().partition(" ")[0]
         if package.startswith("linux-image-"):
             files = _output("dpkg-query", "-L", package).splitlines()
-            return next((file for file in files if file.startswith("/boot/vmlinuz-")), "")
+            if image := next((file for file in files if file.startswith("/boot/vmlinuz-")), ""):
+                return image
     return ""
-
-
-def _choose(wanted: str) -> tuple[bool, list[str]]:
-    """The packages of the first choice that apt knows, after True; if it knows none, or was not asked, of the first, after False."""
-    options = [choice.split() for choice in choices(wanted)]
-    if len(options) == 1 and wanted not in OPTIONAL:
-        return False, options[0]
-    shown = _output("apt-cache", "policy", *itertools.chain(*options))
-    known = set(re.findall(r"^(\S+):\n.*\n  Candidate: [^(]", shown, re.M))
-    return next(((True, option) for option in options if known.issuperset(option)), (False, options[0]))
 
 
 def _output(*command: str) -> str:
@@ -110,8 +112,3 @@ def _output(*command: str) -> str:
         command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
     )
     return done.stdout.strip()
-
-
-if __name__ == "__main__":
-    for name in [packaged_kernel()] if sys.argv[1:] == ["--kernel-image"] else names(*sys.argv[1:]):
-        print(name)

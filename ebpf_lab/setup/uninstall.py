@@ -30,9 +30,9 @@ def running() -> list[int]:
 
 
 def made() -> list[str]:
-    """Folders that ./lab mounted and packages that it installed, as far as they are still here.
+    """Folders that ./lab mounted, the module that it loaded, and packages that it installed, as far as they are still here.
 
-    ./lab notes a package per line; a mount with the id of its boot, for a later boot's mount is not ours.
+    ./lab notes a package per line; a mount and the module with the id of the boot, for a later boot's are not ours.
     """
     notes = headers.VENV / "libexec/ebpf-lab/made"
     lines = list(dict.fromkeys(notes.read_text().splitlines())) if notes.exists() else []
@@ -40,7 +40,7 @@ def made() -> list[str]:
     folders, packages = [], []
     for line in lines:
         folder, _, when = line.rpartition(" ")
-        if folder in mounted and when == boot:
+        if when == boot and (folder in mounted or (folder == "kheaders" and headers.KHEADERS.exists())):
             folders.append(folder)
         elif line in here:
             packages.append(line)

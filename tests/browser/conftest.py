@@ -3,11 +3,15 @@ from functools import partial
 import jupyterlab_page
 import pytest
 
+from ebpf_lab.setup import needs, packages
+
 
 @pytest.fixture(scope="session")
 def browser():
-    if not jupyterlab_page.chromium_path():
-        pytest.skip("no Chromium here: ./lab setup --tests installs it")
+    if not needs.chromium():
+        pytest.skip(
+            f"no Chromium here, which ./lab setup --tests installs where it can: {packages.OPTIONAL['chromium']}"
+        )
     with jupyterlab_page.window() as window:
         yield window
 

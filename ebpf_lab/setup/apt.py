@@ -1,0 +1,40 @@
+"""What apt-get installs next: ./lab asks until there is nothing more, for a package may turn out not to help.
+
+``python -m ebpf_lab.setup.apt [--unread] WANTED ...`` prints names of packages. Where nothing is left to install for
+something, that is noted (unavailable.py), and said; without what is not optional, it stops with the fix. --unread
+means that apt-get could not read all of its lists.
+"""
+
+import itertools
+import sys
+
+from . import needs, packages, stop, unavailable
+
+
+def main(*arguments: str) -> None:
+    """Print the names, one per line."""
+    missing = [each for each in arguments if each != "--unread" and not needs.is_here(each)]
+    options = {each: packages.candidates(each) for each in missing}
+    names = [found[0] for found in options.values() if found]
+    if names:
+        print(*dict.fromkeys(itertools.chain(*names)), sep="\n")
+    elif missing and "--unread" in arguments:
+        stop(
+            f"apt-get could not read all of its lists, and found no package for {', '.join(missing)}",
+            "see its output above, check the network, then run ./lab again",
+        )
+    elif missing:
+        give_up(missing)
+
+
+def give_up(missing: list[str]) -> None:
+    """Note what no package brings; stop if the lab can't do without it."""
+    unavailable.remember(missing)
+    for each in missing:
+        if each in packages.OPTIONAL:
+            print(f"lab: no package here brings {each}: {packages.OPTIONAL[each]}", file=sys.stderr)
+    needs.stop_without(missing)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """What doctor() says, against this machine and against machines made up here."""
 
 import ctypes
+import gzip
 import importlib.metadata
 import json
 import os
@@ -19,7 +20,7 @@ import pytest
 from ebpf_lab import SetupError
 from ebpf_lab.checkup import Report, Row, doctor, probes
 from ebpf_lab.kernel import capabilities, features, headers, tracefs, uapi
-from ebpf_lab.setup import needs
+from ebpf_lab.setup import bpftool, needs, unavailable
 
 REPO = Path(__file__).parent.parent
 UNIT = Row("x", "missing", "found <this> " * 30, "means " * 40, "a command that fixes it " * 9)
@@ -83,7 +84,7 @@ def prefix(monkeypatch, tmp_path):
 
 def test_there_is_one_row_for_each_probe():
     names = [row.name for row in doctor().rows]
-    assert len(names) == len(set(names)) == len(probes.PROBES) == 18
+    assert len(names) == len(set(names)) == len(probes.PROBES) == 19
 
 
 def test_every_row_has_a_state_and_says_what_was_found_and_what_it_means():
@@ -266,10 +267,66 @@ def test_a_container_is_degraded(proc):
     assert "--pid=host" in probes.pid_namespace().fix
 
 
-def test_wsl2_is_named(proc, monkeypatch):
-    monkeypatch.setattr(platform, "release", lambda: "5.15.167.4-microsoft-standard-WSL2")
-    proc("proc/self/ns/pid", "")
-    assert "WSL2" in probes.pid_namespace().found
+@pytest.fixture
+def wsl2(proc, monkeypatch, tmp_path):
+    """Ubuntu in WSL2, as its kernel is by default: microsoft/WSL2-Linux-Kernel, Microsoft/config-wsl of 6.6."""
+    release = "6.6.87.2-microsoft-standard-WSL2"
+    monkeypatch.setattr(platform, "release", lambda: release)
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "ubuntu", "ID_LIKE": "debian"})
+    monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
+    for name in ("MODULES", "SOURCES", "KHEADERS", "VENV"):
+        monkeypatch.setattr(headers, name, tmp_path / name)
+    monkeypatch.setattr(bpftool, "LINUX_TOOLS", tmp_path / "linux-tools")
+    monkeypatch.setattr(shutil, "which", lambda name, **options: None)
+    (tmp_path / "VENV/libexec/ebpf-lab").mkdir(parents=True)
+    proc(f"MODULES/{release}/modules.dep", "kernel/kernel/kheaders.ko:\n")
+    proc("proc/self/ns/pid", "a file with another inode number than the first namespace's")
+    proc("sys/kernel/security/lsm", "capability,landlock,yama,safesetid,selinux,ima")
+    proc("proc/config.gz", "")
+    (tmp_path / "proc/config.gz").write_bytes(gzip.compress(b"CONFIG_BPF_LSM=y\nCONFIG_IKHEADERS=m\n"))
+
+
+def test_wsl2_is_named(wsl2):
+    assert "WSL2" in probes.kernel().found and "WSL2" in probes.pid_namespace().found
+
+
+def test_in_wsl2_the_headers_are_those_of_its_module(wsl2, proc):
+    assert probes.kernel_headers().state == "missing"
+    assert probes.kernel_headers().fix == "./lab setup, or: sudo modprobe kheaders"
+    proc("KHEADERS", "")
+    assert probes.kernel_headers().state == "ok"
+
+
+def test_in_wsl2_the_bpf_lsm_is_activated_from_windows(wsl2):
+    row = probes.lsm()
+    assert row.state == "degraded"
+    assert (
+        "kernelCommandLine=lsm=landlock,yama,safesetid,selinux,ima,bpf" in row.fix and ".wslconfig" in row.fix
+    )
+
+
+def test_in_wsl2_bpftool_is_got_elsewhere_once_apt_was_asked(wsl2):
+    assert probes.bpftool().state == "missing" and probes.bpftool().fix.startswith("./lab setup")
+    unavailable.remember(["bpftool"])
+    row = probes.bpftool()
+    assert row.state == "degraded" and "no package here brings it" in row.found
+    assert "./lab" not in row.fix and "/usr/local/bin" in row.fix
+
+
+@pytest.mark.parametrize(
+    ("active", "config", "state", "words"),
+    [
+        ("capability,landlock,bpf", "CONFIG_BPF_LSM=y", "ok", "bpf is active"),
+        ("capability,yama", "CONFIG_BPF_LSM=y", "degraded", "boot with lsm=yama,bpf"),
+        ("capability,yama", "# CONFIG_BPF_LSM is not set", "degraded", "built without BPF_LSM"),
+        ("", "CONFIG_BPF_LSM=y", "degraded", "mount -t securityfs"),
+    ],
+)
+def test_lsm_programs_need_the_bpf_lsm_to_be_active(proc, active, config, state, words):
+    proc("sys/kernel/security/lsm", active)
+    proc(f"boot/config-{platform.release()}", config)
+    row = probes.lsm()
+    assert row.state == state and words in row.found + row.fix
 
 
 def test_no_kprobes_is_degraded_and_names_the_tracepoint_used_instead(proc):

@@ -16,8 +16,9 @@ from pathlib import Path
 from ..diagnostics.errors import SetupError
 from ..kernel import capabilities, features, headers, tracefs, uapi
 from ..kernel.syscalls import bpf
-from ..setup import helper, needs
+from ..setup import helper, needs, unavailable
 from ..setup import packages as distribution
+from ..setup.bpftool import run as run_bpftool
 from .report import Row
 
 PROC, SYS, BOOT = Path("/proc"), Path("/sys"), Path("/boot")
@@ -27,7 +28,7 @@ _CONTAINER = f"start the container with --privileged --pid=host, or {_VM}"
 
 
 def kernel() -> Row:
-    found = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    found = f"{platform.system()} {platform.release()}, {platform.machine()}{', WSL2' if _is_wsl2() else ''}"
     if platform.system() != "Linux":
         return Row("kernel", "missing", found, f"{_EVERY}: eBPF is a part of Linux", _VM)
     if _numbers(platform.release()) < (5, 8):
@@ -92,7 +93,7 @@ def kptr_restrict() -> Row:
 
 
 def pid_namespace() -> Row:
-    name, wsl = "PID namespace", "microsoft" in platform.release().lower()
+    name, wsl = "PID namespace", _is_wsl2()
     if (PROC / "self/ns/pid").stat().st_ino == uapi.PID_INIT_INO:
         return Row(name, "ok", "the machine's own", f"{_EVERY}: a pid in an event is the pid seen here")
     found = f"not the machine's: {'WSL2' if wsl else 'a container'}"
@@ -126,6 +127,23 @@ def fentry() -> Row:
     except OSError as e:
         return Row("fentry", "degraded", f"the kernel rejects it: {e.strerror}", means)
     return Row("fentry", "ok", "loads on vfs_read; attaching not tried", means)
+
+
+def lsm() -> Row:
+    name, means = "LSM", "no chapter needs it; LSM programs do"
+    active, config = _read(SYS / "kernel/security/lsm"), _config()
+    if config and "CONFIG_BPF_LSM=y" not in config:
+        return Row(name, "degraded", "the kernel is built without BPF_LSM", means)
+    if not active:
+        found, fix = "not known: no securityfs", "sudo mount -t securityfs nodev /sys/kernel/security"
+        return Row(name, "degraded", found, means, fix)
+    if "bpf" in active.split(","):
+        return Row(name, "ok", f"bpf is active, with {active}", means)
+    option = f"lsm={active.removeprefix('capability,')},bpf"
+    fix = f"boot with {option}"
+    if _is_wsl2():  # security/security.c: an LSM that neither CONFIG_LSM nor lsm= names is ignored
+        fix = f"kernelCommandLine={option} below [wsl2] in .wslconfig on Windows, then wsl --shutdown"
+    return Row(name, "degraded", f"bpf is not among the active ones: {active}", means, fix)
 
 
 def btf() -> Row:
@@ -167,17 +185,18 @@ def bpffs() -> Row:
 
 def kernel_headers() -> Row:
     means = f"{_EVERY}: BCC compiles against them"
+    own = "./lab setup, or: sudo modprobe kheaders" if headers.has_module() else ""
     try:
         path, version = headers.find()
     except SetupError as e:
-        fix = e.fix if "BCC_KERNEL_SOURCE" in os.environ else distribution.command("headers")
+        fix = e.fix if "BCC_KERNEL_SOURCE" in os.environ else own or distribution.command("headers")
         return Row("headers", "missing", e.what, means, fix)
     except OSError as e:  # The merged view can't be made.
         return Row("headers", "missing", str(e), means, "./lab setup")
     if version == platform.release():
         return Row("headers", "ok", f"this kernel's own: {path}", means)
     means = f"{_EVERY} works: the book's programs use only types that are the same everywhere"
-    return Row("headers", "degraded", f"borrowed from {version}", means)
+    return Row("headers", "degraded", f"borrowed from {version}", means, own and "sudo modprobe kheaders")
 
 
 def bcc() -> Row:
@@ -211,15 +230,16 @@ def bcc() -> Row:
 
 
 def bpftool() -> Row:
-    means = "01_hello: it shows the loaded programs from outside"
-    if not (done := needs.run_bpftool()):
-        found = "neither in PATH nor in /usr/sbin"
-        return Row("bpftool", "missing", found, means, distribution.command("bpftool"))
-    output = (done.stdout or done.stderr).strip().partition("\n")[0]
-    if done.returncode:
+    means, found = "01_hello: it shows the loaded programs from outside", "neither in PATH nor in /usr/sbin"
+    if done := run_bpftool():
+        output = (done.stdout or done.stderr).strip().partition("\n")[0]
+        if done.returncode == 0:
+            return Row("bpftool", "ok", f"{done.args[0]} {output.rpartition(' ')[2]}", means)
         found = f"{done.args[0]} fails: {output}"
-        return Row("bpftool", "missing", found, means, distribution.command("bpftool"))
-    return Row("bpftool", "ok", f"{done.args[0]} {output.rpartition(' ')[2]}", means)
+    fix = distribution.command("bpftool")
+    if "bpftool" in unavailable.known():
+        return Row("bpftool", "degraded", f"{found}; no package here brings it", means, fix)
+    return Row("bpftool", "missing", found, means, fix)
 
 
 def python() -> Row:
@@ -249,9 +269,14 @@ def kernelspec() -> Row:
 
 
 PROBES = (
-    *(kernel, bpf_call, privileges, lockdown, kptr_restrict, pid_namespace, kprobes, fentry, btf, jit),
+    *(kernel, bpf_call, privileges, lockdown, kptr_restrict, pid_namespace, kprobes, fentry, lsm, btf, jit),
     *(trace_fs, bpffs, kernel_headers, bcc, bpftool, python, packages, kernelspec),
 )
+
+
+def _is_wsl2() -> bool:
+    """Whether Windows runs this kernel: Microsoft's ends in -microsoft-standard-WSL2, those of others have WSL2 in the name."""
+    return "wsl2" in platform.release().lower()
 
 
 def _not_allowed(name: str, found: str, means: str) -> Row:

@@ -18,6 +18,7 @@ from ebpf_lab.setup import (
     bpftool,
     environment,
     helper,
+    kernel_image,
     kernelspec,
     needs,
     packages,

@@ -32,6 +32,7 @@ def test_help_names_every_command_and_option():
     wanted += [
         "--kernel",
         "--vagrant",
+        "--lima",
         "--long",
         "--tests",
         "--no-browser",

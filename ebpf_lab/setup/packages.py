@@ -36,11 +36,12 @@ INSTEAD = {  # what works where no package here brings it
     "headers": "build this kernel's source, then BCC_KERNEL_SOURCE=/path/to/it ./lab; or use a virtual machine",
     "bpftool": "put the bpftool of github.com/libbpf/bpftool/releases, one file, into /usr/local/bin",
 }
-MACHINES = {  # for ./lab test --vagrant, which only Debian has run
+MACHINES = {  # for ./lab test --vagrant and --lima, which only Debian has run
     "vagrant": [
         "vagrant", "vagrant-libvirt", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
         "dnsmasq-base", "iptables", "mmdebstrap", "slirp4netns",
     ],
+    "lima": ["qemu-system-x86", "qemu-utils", "mmdebstrap", "openssh-client"],
 }  # fmt: skip
 OTHERS = {  # by ID or ID_LIKE of os-release(5)
     "fedora": ("sudo dnf install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-devel-$(uname -r)"}),

@@ -59,3 +59,16 @@ function redraw(model, draw, ...traits) {
   return () => { for (const event of events) model.off(event, draw); };
 }
 
+/** Ends a live view whose kernel was restarted or has died, and so can't say it. Only JupyterLab tells of its kernels. */
+function initialize({ model }) {
+  const session = model.widget_manager.context?.sessionContext;
+  const end = () => {
+    const note = "Ended: the notebook's kernel was restarted or has ended. Run the cells again, from the first one.";
+    model.set({ ended: true, running: false, shown: { ...model.get("shown"), running: false, note } });
+  };
+  const check = (_, status) => { if (["restarting", "autorestarting", "terminating", "dead"].includes(status)) end(); };
+  session?.statusChanged.connect(check);
+  session?.kernelChanged.connect(end);
+  return () => { session?.statusChanged.disconnect(check); session?.kernelChanged.disconnect(end); };
+}
+

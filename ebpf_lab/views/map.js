@@ -39,4 +39,4 @@ function render({ model, el }) {
   return redraw(model, draw, "shown", "running", "ended");
 }
 
-export default { render };
+export default { initialize, render };

@@ -165,4 +165,4 @@ function render({ model, el }) {
   return redraw(model, draw, "shown", "ended", "fire", "pace");
 }
 
-export default { render };
+export default { initialize, render };

@@ -27,6 +27,13 @@ function render({ model, el }) {
   const note = status("div");
   el.append(bar, box, note);
 
+  // It follows the newest row, until somebody scrolls up. While its tab is hidden it has no height, and loses its place.
+  let follows = true;
+  const toEnd = () => { box.scrollTop = box.scrollHeight; };
+  box.onscroll = () => { if (box.clientHeight) follows = box.scrollTop + box.clientHeight >= box.scrollHeight - 4; };
+  const shown = new ResizeObserver(() => { if (follows) toEnd(); });
+  shown.observe(box);
+
   // The kernel filters too, and looks further back; but it can't while a cell runs.
   const wanted = ([, ...cells]) =>
     cells.some(cell => String(cell).toLowerCase().includes(filter.value.toLowerCase()));
@@ -34,7 +41,6 @@ function render({ model, el }) {
     if (stopping(model)) return;
     const rows = model.get("shown").rows.filter(wanted);
     const numbers = new Set(rows.map(([number]) => String(number)));
-    const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;
     for (const row of [...body.rows]) if (!numbers.has(row.dataset.number)) row.remove();
     rows.forEach(([number, ...cells], place) => {
       if (body.rows[place]?.dataset.number === String(number)) return;
@@ -42,7 +48,7 @@ function render({ model, el }) {
       row.dataset.number = number;
       cells.forEach((cell, n) => Object.assign(row.insertCell(), { textContent: cell, className: align(heads[n]) }));
     });
-    if (atEnd) box.scrollTop = box.scrollHeight;  // a reader who scrolled up stays there
+    if (follows) toEnd();
   };
   const drawState = () => {
     const { total, rate, lost: gone } = model.get("shown");
@@ -58,8 +64,7 @@ function render({ model, el }) {
   filter.oninput = () => { drawLines(); set("filter", filter.value); };
 
   const end = redraw(model, () => { drawLines(); drawState(); }, "shown", "running", "ended");
-  box.scrollTop = box.scrollHeight;
-  return end;
+  return () => { end(); shown.disconnect(); };
 }
 
-export default { render };
+export default { initialize, render };

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -103,6 +104,45 @@ def test_two_browsers_on_one_notebook_share_its_kernel_and_its_views(lab, other)
     other.run_cell("shared = 7")
     assert printed(lab, "print(shared)") == "7"
     assert other.console == []
+
+
+def test_a_live_table_follows_the_newest_line_again_after_its_tab_was_hidden(lab):
+    lab.write("front.ipynb", "2 + 2")
+    lab.write("hidden.ipynb", LOAD, "watch(b)")
+    lab.open("hidden.ipynb")
+    lab.run_cell("from ebpf_lab")
+    lab.run_cell("watch(b)")
+    box = lab.page.locator(".ebpf-stream .box")
+    run("/bin/true", times=60)
+    expect(box.locator("tbody tr").nth(59)).to_be_attached(timeout=30_000)
+    lab.page.evaluate("window.jupyterapp.commands.execute('docmanager:open', { path: 'front.ipynb' })")
+    expect(box).to_be_hidden()
+    run("/bin/true", times=60)
+    lab.page.locator(".lm-TabBar-tab", has_text="hidden.ipynb").click()
+    expect(box).to_be_visible()
+    for _ in range(2):  # what came meanwhile, and what comes now
+        pid = run("/bin/true", times=60).pids[-1]
+        expect(box.locator(f'td:text-is("{pid}")').first).to_be_attached(timeout=30_000)
+        expect(box.locator("tbody tr").last).to_be_in_viewport()
+
+
+def test_a_live_view_says_that_its_kernel_was_killed(lab):
+    lab.write("killed.ipynb", LOAD, "watch(b)", "import os\nprint(os.getpid())")
+    lab.open("killed.ipynb")
+    lab.run_cell("from ebpf_lab")
+    lab.run_cell("watch(b)")
+    os.kill(int(printed(lab, "print(os.getpid())")), signal.SIGKILL)
+    lab.page.locator(".jp-Dialog .jp-mod-accept").click(
+        timeout=30_000
+    )  # JupyterLab says that it restarts it.
+    view = lab.page.locator(".ebpf-stream")
+    expect(view.locator(".note")).to_have_text(
+        re.compile("kernel was restarted or has ended.*Run the cells again")
+    )
+    expect(view.locator(".toggle")).to_have_text("Ended")
+    expect(view.locator(".toggle")).to_be_disabled()
+    assert all("(reading 'promise')" in line for line in lab.console)  # JupyterLab's own, of the lost kernel
+    lab.console.clear()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")

@@ -181,6 +181,8 @@ def test_a_restarted_kernel_runs_it_all_again(views):
     views.command("Kernel", "kernelmenu:restart")
     views.page.locator(".jp-Dialog .jp-mod-accept").click()
     views.page.locator('.jp-NotebookPanel:visible [data-status="idle"]').first.wait_for()
+    notes = views.page.locator(".ebpf-view .note", has_text="kernel was restarted")
+    expect(notes).to_have_count(5)  # of the live ones
     views.run_all()
     trace = views.page.locator(".ebpf-stream").first
     pid = run("/bin/true").pids[0]

@@ -1,10 +1,15 @@
-"""What ebpf_lab adds to IPython: %%bpf, the C of a program in a cell of its own, and an error's log below it."""
+"""What ebpf_lab adds to IPython: %%bpf, the C of a program in a cell of its own, and an error's log below it.
+
+The kernelspec loads this module as an extension of IPython, so that %%bpf is there before a notebook's first cell has run.
+"""
 
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.display import display
+
+from .diagnostics.errors import LabError
 
 
 @magics_class
@@ -37,6 +42,30 @@ def register(shell: Any) -> None:
         bundles.for_type_by_name("ebpf_lab.diagnostics.errors", "VerifierError", _stepper)
         # matplotlib's inline backend removes formatters for text/html when it loads, but none for whole bundles.
         bundles.for_type_by_name("matplotlib.figure", "Figure", _chart)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """At the start of a notebook's Python process: have a name that isn't there yet say which cell to run."""
+    shell.set_custom_exc((NameError,), _run_first)
+    shell.user_ns["run"] = _not_imported  # IPython would take run(...) for its own %run.
+
+
+def _not_imported(*_: Any, **__: Any) -> None:
+    raise LabError("run() is not imported yet.", fix="run the notebook's first cell, which imports it.")
+
+
+def _run_first(shell: Any, kind: type, error: NameError, tb: Any, tb_offset: int | None = None) -> None:
+    """Show a NameError with what to do about it, as after a restart, which forgets all that cells have made."""
+    from . import __all__ as verbs
+
+    if error.name in verbs:
+        error.add_note(f"Fix: run the notebook's first cell, which imports {error.name}.")
+    elif kind is NameError:  # and no UnboundLocalError
+        error.add_note(
+            f"Fix: if a cell above makes {error.name}, run that cell first. After a restart of the kernel, "
+            "Run All Above Selected Cell, in the menu Run, runs all of them."
+        )
+    shell.showtraceback((kind, error, tb), tb_offset)
 
 
 def _unfold(result: Any) -> None:

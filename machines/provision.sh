@@ -39,7 +39,8 @@ apt-mark hold "${kernel[@]}" >/dev/null
 echo "==> A real program, with a notebook's capabilities"
 mapfile -t python < <(.venv/bin/python -c '
 import json
-print(*json.load(open(".venv/share/jupyter/kernels/python3/kernel.json"))["argv"][:-4], sep="\n")')
+argv = json.load(open(".venv/share/jupyter/kernels/python3/kernel.json"))["argv"]
+print(*argv[: argv.index("-m")], sep="\n")')
 as_user "${python[@]}" - <<'PYTHON'
 from ebpf_lab import BPF, attach, record, run
 

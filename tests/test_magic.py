@@ -2,6 +2,7 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from ebpf_lab import magic
 from ebpf_lab.magic import BPFMagic
 
 
@@ -33,9 +34,28 @@ def test_importing_the_package_in_ipython_registers_it(shell):
     assert "bpf" in shell.magics_manager.magics["cell"]
 
 
-def test_only_a_notebook_shows_an_errors_log_below_it(shell, monkeypatch, capsys):
-    from ebpf_lab import magic
+@pytest.mark.parametrize(
+    ("source", "fix"),
+    [
+        ("check('odd-even', 1)", "run the notebook's first cell, which imports check."),
+        ("run('/bin/true')", "run the notebook's first cell, which imports it."),
+        ("print(counted)", "if a cell above makes counted, run that cell first."),
+    ],
+)
+def test_a_name_that_is_not_there_yet_tells_which_cell_to_run(shell, capsys, source, fix):
+    magic.load_ipython_extension(shell)
+    assert not shell.run_cell(source).success
+    assert fix in capsys.readouterr().out
 
+
+def test_other_errors_and_a_variable_that_has_no_value_yet_are_shown_as_they_are(shell, capsys):
+    magic.load_ipython_extension(shell)
+    for source in ("def f():\n    x += 1\nf()", "1 / 0"):
+        assert not shell.run_cell(source).success
+    assert "Fix:" not in capsys.readouterr().out
+
+
+def test_only_a_notebook_shows_an_errors_log_below_it(shell, monkeypatch, capsys):
     magic.register(shell)
     assert magic._unfold not in shell.events.callbacks["post_run_cell"]
     monkeypatch.setattr(shell, "kernel", object(), raising=False)

@@ -490,7 +490,8 @@ def test_a_users_kernel_is_started_by_the_helper(lab, spec):
         "+bpf,+kill",
         "--",
     ]
-    assert argv == [*start, str(lab / "bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext", "ebpf_lab.magic"]
+    assert argv == [*start, str(lab / "bin/python"), *kernel]
 
 
 def test_roots_kernel_is_started_without_the_helper(lab, spec, monkeypatch):

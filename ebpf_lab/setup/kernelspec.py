@@ -28,8 +28,9 @@ def spec(python: Path) -> dict[str, object]:
     env = {"PATH": ":".join(folders)}
     if not _is_ours(python):  # nothing is installed in an active environment: it gets paths
         env["PYTHONPATH"] = f"{ROOT}:{_bcc()}"
+    kernel = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext", "ebpf_lab.magic"]
     return {
-        "argv": [*helper.launcher(), str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [*helper.launcher(), *kernel],
         "display_name": "Python 3 (eBPF)",
         "language": "python",
         "interrupt_mode": "signal",

@@ -77,3 +77,12 @@ def test_after_kill_9_under_load_the_next_load_sweeps(kernel):
     assert not still_there(paths)
     kernel.run("b.close()")
     until(lambda: not kernel.remains())
+
+
+def test_after_a_restart_the_c_of_a_program_can_be_run_at_once_and_the_rest_names_the_first_cell(kernel):
+    kernel.run("%%bpf program\nint hello(void *ctx) { return 0; }")
+    kernel.run("assert program.startswith('\\nint hello')")
+    for code in ("b = BPF(text=program)", "run('/bin/true')", "check('odd-even', program)"):
+        with pytest.raises(AssertionError, match="run the notebook's first cell"):
+            kernel.run(code)
+    kernel.run(LOAD + "run('/bin/true')\nb.close()")

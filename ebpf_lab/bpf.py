@@ -198,7 +198,7 @@ class BPF(bcc.BPF):
         if by := self.__dict__.get("_unloaded_by"):
             raise UnloadedError(
                 f"This program is not in the kernel any more: it was unloaded by {by}.",
-                fix="run the cell that makes it again; to have two programs at once, load the later one with keep=True",
+                fix="run the cell again that loads it; to have two programs at once, load the later one with keep=True",
             )
 
     def __getattr__(self, name: str) -> Any:

@@ -25,10 +25,14 @@ def test_the_format_is_4_5_with_plain_metadata_and_unique_ids(notebook):
     assert len(set(ids)) == len(ids)
 
 
-def test_only_compared_cells_keep_their_output(notebook):
+def test_only_cells_tagged_for_comparison_keep_their_output(notebook):
     for cell in notebook[0].cells:
-        if cell.cell_type == "code" and "NBVAL_CHECK_OUTPUT" not in cell.source:
+        if cell.cell_type == "code" and "nbval-check-output" not in cell.metadata.get("tags", []):
             assert cell.outputs == [] and cell.execution_count is None, cell.id
+
+
+def test_what_tells_nbval_about_a_cell_stands_in_its_tags_where_learners_do_not_see_it(notebook):
+    assert [cell.id for cell in notebook[0].cells if "NBVAL" in cell.source] == []
 
 
 def test_code_cells_are_short_and_stand_between_prose(notebook):

@@ -94,6 +94,9 @@ def _learners_place(
     """(line, column) in the learner's source: BCC puts lines of its own before some programs, and rewrites others."""
     lines = [line.strip() for line in split(source)]
     excerpt = None if error.excerpt is None else error.excerpt.strip()
+    if struct := re.search(r"redefinition of '(tracepoint__(\w+?)__(\w+))'", error.text):  # BCC's own struct
+        uses = rf"\b{struct[1]}\b|\bTRACEPOINT_PROBE\(\s*{struct[2]}\s*,\s*{struct[3]}\s*\)"
+        return max(map(number_of, re.finditer(uses, source)), default=0), 0
     if excerpt is not None and excerpt == line_at(source, error.line).strip():
         return error.line, error.column
     for quoted in seen:  # A line that is quoted unchanged shows by how much the lines are shifted.

@@ -59,6 +59,12 @@ COUNT = "\n%s\nint hello(void *ctx) {\n  u64 uid = 0;\n  %s\n  return 0;\n}\n%s\
         (HELLO % "if (!data)\n    return 0;\n  data->pid = bpf_get_smp_processor_id();", "undeclared", r"line 3(?s:.)*named data"),
         ("\n# hello\n" + HELLO % "", "preprocessor", r"line 2"),
         ("\nint twice(int n) { return n; }\n" + HELLO % "return twice(2);", "own-function", r"line 5"),
+        (
+            "\nTRACEPOINT_PROBE(syscalls, sys_enter_chdir) { return 0; }"
+            "\nint twice(struct tracepoint__syscalls__sys_enter_chdir *args) { return 0; }",
+            "tracepoint-struct-twice",
+            r"line 3: redefinition(?s:.)*int twice",
+        ),
         ("\nBPF_HASH(counts);\nBPF_HASH(counts);\n" + HELLO % "", "declared-twice", r"line 3(?s:.)*Meaning: counts"),
         ("\nBPF_HASH(none, u32, u32, 0);\n" + HELLO % "", "map-rejected", r"line 2"),
     ],

@@ -323,6 +323,14 @@ COMPILER = [
         example="redefinition of 'key'",
     ),
     Explanation(
+        "tracepoint-struct-twice",
+        pattern=r"redefinition of '(?P<name>tracepoint__\w+)'",
+        meaning="BCC declares {name} once for each TRACEPOINT_PROBE and once for each function that takes it.",
+        why="a name can be declared only once, so a program can have only one such function for a tracepoint.",
+        fixes=("let one function do what both do.",),
+        example="redefinition of 'tracepoint__syscalls__sys_enter_chdir'",
+    ),
+    Explanation(
         "declared-twice",
         pattern=r"redefinition of '(?P<name>\w+?)(?:_table_t)?'",
         meaning="{name} is declared a second time.",

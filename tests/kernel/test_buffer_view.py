@@ -49,6 +49,15 @@ def test_events_arrive_with_one_column_per_field(b):
     assert view.shown["total"] == 23 and view.shown["lost"] == 0 and view.shown["rows"][0][3] == "hey"
 
 
+def test_a_quiet_view_says_what_to_run(monkeypatch):
+    monkeypatch.setattr(stream, "QUIET", 0.2)
+    b = BPF(text=PERF)  # A trace pipe has other programs' lines, too, and need not be quiet.
+    view = watch(b["output"])
+    until(lambda: "attached to no hook" in view.shown["note"])
+    attach(b, tracepoint="syscalls:sys_enter_reboot", fn_name="hello")
+    until(lambda: "sys_enter_reboot" in view.shown["note"])
+
+
 def test_perf_buffers_are_watched_alike():
     b = BPF(text=PERF)
     attach(b, syscall="execve", fn_name="hello")

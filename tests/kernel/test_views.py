@@ -93,15 +93,6 @@ def test_a_view_that_fails_has_ended_with_the_error_and_watch_makes_another(b, m
     assert watch(b) is not view and watch(b).running
 
 
-def test_a_quiet_view_says_what_to_run(hello, monkeypatch):
-    monkeypatch.setattr(stream, "QUIET", 0.2)
-    b = BPF(text=hello)
-    view = watch(b)
-    until(lambda: "attached to no hook" in view.shown["note"])
-    attach(b, tracepoint="syscalls:sys_enter_reboot", fn_name="hello")
-    until(lambda: "sys_enter_reboot" in view.shown["note"])
-
-
 def test_the_text_form_has_the_lines(b):
     view = watch(b)
     pid = run("/bin/true").pids[0]

@@ -132,8 +132,15 @@ def test_space_enter_and_arrows_do_what_clicks_do(views):
     )  # Enter was no command to JupyterLab
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 700])
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 700),
+        pytest.param("light", 700, marks=pytest.mark.long),
+        pytest.param("dark", 1280, marks=pytest.mark.long),
+    ],
+)
 def test_nothing_is_cut_off_or_too_small_to_read(views, theme, width):
     views.theme(theme)
     views.width(width)

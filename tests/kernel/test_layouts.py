@@ -146,6 +146,7 @@ def first_row(frame):
     return {name: plain(frame[name].iloc[0]) for name in frame.columns}
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("seed", range(4))
 def test_every_field_of_generated_structs_has_the_value_that_the_program_wrote(seed):
     chance = random.Random(seed)

@@ -90,6 +90,7 @@ def dumped(fd):
     return found
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("text", [pytest.param(MANY, id="many"), *notebooks()])
 def test_every_instruction_and_its_line_are_those_that_bpftool_shows(text):
     try:

@@ -10,6 +10,7 @@ HELLO = "\nint hello(void *ctx) {\n  %s\n  return 0;\n}\n"
 COUNT = "\n%s\nint hello(void *ctx) {\n  u64 uid = 0;\n  %s\n  return 0;\n}\n%s\n"
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize(
     ("text", "rule", "message"),
     [

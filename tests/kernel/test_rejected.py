@@ -69,6 +69,7 @@ def patient(monkeypatch):
     monkeypatch.setattr(testload, "SECONDS", 120)
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("name", REJECTED)
 def test_a_rejected_program_is_explained_in_terms_of_its_source(name):
     kind, fewer_rights, result = expected(REJECTED[name])
@@ -90,6 +91,7 @@ def test_a_rejected_program_is_explained_in_terms_of_its_source(name):
     assert log.count("\n") >= 1
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_log_of_6_1_is_explained_in_the_same_way(name):
     text, log = REJECTED[name], (FOLDER / "6.1" / f"{name}.log").read_text()
@@ -110,6 +112,7 @@ def test_a_log_of_6_1_is_explained_in_the_same_way(name):
     assert golden(error.rule, str(error)) == ON_6_1.get(name, result)
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("name", RECORDED)
 def test_the_log_alone_leads_to_the_same_line_or_to_none(name):
     """Without the compiler's line information, the line that 6.1's quotes lead to is right, or not known."""

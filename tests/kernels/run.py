@@ -5,26 +5,20 @@ project are the same there. With KVM where that really works, else in emulation,
 times slower.
 """
 
-import json
 import os
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import results  # noqa: E402
+import guests  # noqa: E402
 from helpers import CACHE  # noqa: E402
 
-CHAPTERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 HOOKS = [
     "tests/kernel/test_kprobes.py",
     "tests/kernel/test_hooks.py::test_a_system_call_is_attached_by_what_this_kernel_has",
@@ -52,10 +46,10 @@ ORDINARY = [
 VNG = ROOT / ".venv/bin/vng"
 USER = "12345"
 # What no kernel without kprobes can show. Emulation is slow: the rest runs with --long.
-GUESTS = [(user, [*HOOKS, *CHAPTERS[:1]]) for user in ("root", USER)]
+GUESTS = [(user, [*HOOKS, *guests.CHAPTERS[:1]]) for user in ("root", USER)]
 LONG = [
-    ("root", CHAPTERS[1:]),
-    (USER, CHAPTERS[1:]),
+    ("root", guests.CHAPTERS[1:]),
+    (USER, guests.CHAPTERS[1:]),
     ("root", REJECTED + ORDINARY),
     (USER, REJECTED_FOR_A_USER),
 ]
@@ -63,54 +57,43 @@ MINUTES = 60
 # The oldest CPU that numpy runs on, alone, and a kernel that guards against nobody: what is emulated costs most.
 EMULATED = ["--disable-kvm", "--qemu-opts=-cpu", "--qemu-opts=Nehalem,+xsave", "--cpus", "1"]
 EMULATED += [f"--append={option}" for option in ("mitigations=off", "init_on_alloc=0", "clearcpuid=rep_good")]
-_guests = set()  # process groups
 
 
 def main(image, *tests):
     image = Path(image).resolve()
     whole = tests in ((), ("--long",))
-    guests = (GUESTS + LONG if tests else GUESTS) if whole else [("root", tests), (USER, tests)]
+    parts = (GUESTS + LONG if tests else GUESTS) if whole else [("root", tests), (USER, tests)]
     accelerated = _boots_with_kvm(image)
     print(
         f"==> {image.name}, " + ("with KVM" if accelerated else "in emulation: there is no KVM that works"),
         flush=True,
     )
-    for end in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(end, signal.default_int_handler)
-    with ThreadPoolExecutor(2) as pool:
-        try:
-            found = list(pool.map(lambda guest: _test(image, accelerated, *guest), guests))
-        except KeyboardInterrupt:
-            for guest in tuple(_guests):  # the pool waits for them
-                _end(guest)
-            sys.exit("Ended before the tests were")
-    if whole:  # Else the table would show a part as the whole.
-        for result in filter(None, found):
-            results.add(result, results.FOLDER)
-        print("\n" + results.kernels())
-    groups = [counts for result in filter(None, found) for counts in result["groups"].values()]
-    return not all(found) or any({"failed", "error"} & set(counts) for counts in groups)
+    return guests.failed(guests.in_pairs(lambda *part: _test(image, accelerated, *part), parts), whole)
 
 
 def _test(image, accelerated, user, tests):
     """Run ``tests`` in a guest of their own and show its lines; returns its result, or None if it left none."""
     label = f"[{image.name}, {'root' if user == 'root' else 'a user'}: {Path(tests[0]).stem}, ...]"
-    patience = ["--nbval-kernel-startup-timeout=600", "--nbval-cell-timeout=900", "-o", "timeout=1800"]
-    pytest = ["-v", "-p", "no:cacheprovider", *patience, *tests]
     with tempfile.TemporaryDirectory(prefix="ebpf-lab-kernel-") as folder:
         # Sandboxed compiles and fonts: what this machine has cached is true for any kernel.
         for known in ("ebpf-lab", "matplotlib"):
             if (CACHE / known).exists():
-                shutil.copytree(CACHE / known, Path(folder, "home/.cache", known))
+                shutil.copytree(CACHE / known, Path(folder, "home/.cache", known), ignore=_folders)
         Path(folder, "home").mkdir(exist_ok=True)
         told = [] if accelerated else ["env", "LAB_EMULATED=1"]
-        command = shlex.join(map(str, [*told, ROOT / "tests/kernels/guest.sh", ROOT, user, *pytest]))
+        guest = [*told, ROOT / "tests/kernels/guest.sh", ROOT, user, *guests.PATIENT, *tests]
+        command = shlex.join(map(str, guest))
         with _booted(image, accelerated, command, f"--rwdir=/run/results={folder}") as lines:
             for line in lines:
                 print(label, line, end="", flush=True)
-        for path in Path(folder).glob("*.json"):
-            return json.loads(path.read_text())
+        if result := guests.result_in(folder):
+            return result
     print(f"{label} ended without a result, or after {MINUTES} minutes. Fix: see its lines above")
+
+
+def _folders(parent, names):
+    """What is not copied: systems and machines, which are large."""
+    return [name for name in names if Path(parent, name).is_dir()]
 
 
 def _boots_with_kvm(image):
@@ -126,27 +109,9 @@ def _booted(image, accelerated, command, *options, seconds=60 * MINUTES):
     """The lines that the guest prints; it is ended with the block, or after so many seconds."""
     boot = [VNG, "--run", image, "--force-9p", "--memory", "4G", "--rodir=/run/host=/", *options]
     boot += ["--cpus", "2"] if accelerated else EMULATED
-    guest = subprocess.Popen(
-        [*boot, "--", command], env=os.environ | {"PATH": f"{VNG.parent}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        start_new_session=True,
-    )  # fmt: skip
-    _guests.add(guest.pid)
-    clock = threading.Timer(seconds, _end, [guest.pid])
-    clock.start()
-    try:
-        yield guest.stdout
-    finally:
-        clock.cancel()
-        _end(guest.pid)
-        _guests.remove(guest.pid)
-        guest.wait()
-        guest.stdout.close()
-
-
-def _end(guest):
-    with suppress(ProcessLookupError):
-        os.killpg(guest, signal.SIGKILL)  # QEMU too
+    path = f"{VNG.parent}:{os.environ['PATH']}"
+    with guests.booted([*boot, "--", command], seconds, PATH=path) as lines:
+        yield lines
 
 
 if __name__ == "__main__":

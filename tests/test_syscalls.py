@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ebpf_lab import SetupError
-from ebpf_lab.kernel import syscalls
+from ebpf_lab.kernel import syscalls, uapi
 from ebpf_lab.kernel.syscalls import syscall_name, syscall_nr
 
 # linux/arch/*/entry/syscalls: what the two CPUs of this lab call the same numbers
@@ -37,6 +37,17 @@ def test_the_kernels_own_headers_agree_on_each_number():
 
 def test_getpid_by_its_number_is_getpid():
     assert syscalls.call(syscall_nr("getpid")) == os.getpid()
+
+
+def test_the_fence_of_other_cpus_is_one_that_this_kernel_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(uapi, "MACHINE", "aarch64")
+    monkeypatch.setattr(syscalls, "call", lambda *arguments: asked.append(arguments))
+    syscalls.fence()
+    monkeypatch.undo()
+    ((number, command, *rest),) = asked
+    assert number == syscall_nr("membarrier") and syscalls.call(number, command, *rest) == 0
+    assert syscalls.call(number, uapi.MEMBARRIER_CMD_QUERY, 0, 0) & command
 
 
 @pytest.mark.parametrize(

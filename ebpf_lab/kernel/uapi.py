@@ -86,7 +86,7 @@ RTM_GETQDISC, RTM_DELTFILTER, RTM_GETTFILTER, TCA_KIND, TCA_OPTIONS = 38, 45, 46
 # linux/pkt_sched.h: the two hooks of the queueing discipline clsact; linux/pkt_cls.h
 TC_H_MIN_INGRESS, TC_H_MIN_EGRESS, TCA_BPF_ID = 0xFFF2, 0xFFF3, 11
 # linux/membarrier.h
-MEMBARRIER_CMD_GLOBAL = 1
+MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_GLOBAL_EXPEDITED = 0, 1 << 1
 # asm-generic/mman.h
 MAP_NORESERVE = 0x4000
 # linux/prctl.h

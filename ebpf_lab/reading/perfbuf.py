@@ -15,7 +15,8 @@ import numpy as np
 from bcc.libbcc import lib
 from bcc.utils import get_online_cpus
 
-from ..kernel import syscalls, uapi
+from ..kernel import uapi
+from ..kernel.syscalls import call, fence
 from .unpack import cut_out
 
 PAGES = 8  # for each CPU: BCC's default
@@ -47,9 +48,9 @@ class PerfBuffers:
     def take(self) -> tuple[np.ndarray, int]:
         """Take out what each CPU has -> (records, how many were of the wrong size)."""
         heads = [cpu.head() for cpu in self._cpus.values()]
-        _fence()
+        fence()
         data = [cpu.data(head) for cpu, head in zip(self._cpus.values(), heads, strict=True)]
-        _fence()
+        fence()
         for cpu, head in zip(self._cpus.values(), heads, strict=True):
             cpu.free(head)
         starts: list[int] = []
@@ -169,12 +170,6 @@ def lost_in(block: np.ndarray) -> int:
     )
 
 
-def _fence() -> None:
-    """Memory accesses before this call happen before those after it. On x86_64 loads and stores here are ordered anyway."""
-    if uapi.MACHINE != "x86_64":
-        syscalls.call(uapi.NR_MEMBARRIER, uapi.MEMBARRIER_CMD_GLOBAL, 0, 0)
-
-
 def _open(cpu: int, read_format: int) -> int:
     attr = uapi.PerfEventAttr(
         type=uapi.PERF_TYPE_SOFTWARE,
@@ -185,9 +180,7 @@ def _open(cpu: int, read_format: int) -> int:
         read_format=read_format,
         wakeup_events=1,
     )
-    fd = syscalls.call(
-        uapi.NR_PERF_EVENT_OPEN, ct.byref(attr), -1, cpu, -1, ct.c_ulong(uapi.PERF_FLAG_FD_CLOEXEC)
-    )
+    fd = call(uapi.NR_PERF_EVENT_OPEN, ct.byref(attr), -1, cpu, -1, ct.c_ulong(uapi.PERF_FLAG_FD_CLOEXEC))
     if fd < 0:
         raise OSError(ct.get_errno(), f"perf_event_open: {os.strerror(ct.get_errno())}")
     return fd

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernel import uapi
+from ..kernel.syscalls import fence
 from .unpack import cut_out, fitted
 
 BUSY, DISCARDED, HEADER = uapi.RINGBUF_BUSY_BIT, uapi.RINGBUF_DISCARD_BIT, uapi.RINGBUF_HDR_SZ
@@ -81,6 +82,7 @@ class Ring:
     def headers(self, count: int) -> list[Header]:
         """The headers of the next ``count`` records that were not read yet, or of fewer."""
         position, end = self.positions()
+        fence()  # The kernel writes a header before it moves the producer's position.
         found: list[Header] = []
         while position < end and len(found) < count:
             head = self._head(position)
@@ -96,6 +98,7 @@ class Ring:
             if earlier and earlier.settled and earlier[:2] == (reader, writer):
                 return earlier
             headers = self.headers(most)
+            fence()
             if self.positions()[0] == reader:  # else what was looked at may be written over by now
                 return Look(reader, writer, [header for header in headers if header.position < writer])
         return Look(max(reader, writer - self.size), writer, [])

@@ -31,6 +31,7 @@ def test_help_names_every_command_and_option():
     wanted = [f"./lab {command}" for command in commands]
     wanted += [
         "--kernel",
+        "--machine",
         "--vagrant",
         "--lima",
         "--long",
@@ -111,6 +112,8 @@ def test_the_server_prints_its_url_last_listens_on_this_machine_only_and_ends_on
             "lab",
             ".ci/run",
             "machines/provision.sh",
+            "tests/machines/arm64_guest.sh",
+            "tests/machines/arm64_init.sh",
             "tests/machines/debian_root.sh",
             "tests/machines/make_box.sh",
             "tests/kernels/guest.sh",

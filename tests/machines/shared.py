@@ -49,13 +49,13 @@ def copy_of_the_project(folder: Path) -> None:
     run("chown", "-R", "1000:1000", folder)
 
 
-def wheels() -> Path:
-    """Download what pip in a machine asks for; returns the folder."""
+def wheels(folder: Path = ARTEFACTS / "wheels", *options: str) -> Path:
+    """Download what pip in a machine asks for; returns the folder. ``options`` are pip's, for a machine of another CPU."""
     say("Downloading what pip in the machine will ask for")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
     pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
     pip += ["--only-binary=:all:", "--python-version", PYTHON]
-    run(*pip, "-c", ROOT / "constraints.txt", "-d", ARTEFACTS / "wheels", *wanted)
-    return ARTEFACTS / "wheels"
+    run(*pip, *options, "-c", ROOT / "constraints.txt", "-d", folder, *wanted)
+    return folder

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .bcc_types import event_class
+from .diagnostics import increments
 from .diagnostics.errors import BusyError, MapError
 from .kernel import uapi
 from .loading.libbcc import bcc, lib
@@ -204,6 +205,16 @@ def no_class(name: str, number: int) -> MapError:
         f"Python can't read the map {name}: BCC has no class for maps of type {kind}.",
         fix="the program can use it; what you want to see, have it store in a BPF_HASH or BPF_ARRAY too",
     )
+
+
+def uncounted(bpf: Any) -> str:
+    """The calls of increment() in a program that count nothing for a new key, as a sentence; '' for none."""
+    made = (bcc_table.BPF_MAP_TYPE_HASH, bcc_table.BPF_MAP_TYPE_ARRAY, bcc_table.BPF_MAP_TYPE_PERCPU_ARRAY)
+    types = {
+        lib.bpf_table_name(bpf.module, i).decode(): lib.bpf_table_type_id(bpf.module, i)
+        for i in range(lib.bpf_num_tables(bpf.module))
+    }
+    return increments.uncounted(bpf.source, [name for name, kind in types.items() if kind not in made])
 
 
 def guard(table: Any) -> None:

@@ -37,7 +37,8 @@ class BPF(bcc.BPF):
     ``with`` block, detaches and unloads it. Raises CompileError; what loads a function (attach,
     load_func) raises VerifierError.
 
-    ``source`` is the C source as a str, ``warnings`` what clang wrote about a program that it accepted.
+    ``source`` is the C source as a str, ``warnings`` what clang wrote about a program that it accepted, and
+    which calls of increment() count nothing.
     """
 
     def __init__(self, *args: Any, keep: bool | Literal["all"] = False, **kwargs: Any) -> None:
@@ -76,7 +77,8 @@ class BPF(bcc.BPF):
             error = self._compile_error(failed, output.text)
             self.close()
             raise error from (failed if error is not failed else None)
-        self.warnings = output.text
+        uncounted = bcc_maps.uncounted(self)
+        self.warnings = output.text + f"warning: {uncounted}\n" * bool(uncounted)
 
     def _compile_error(self, failed: BaseException, output: str) -> BaseException:
         if isinstance(failed, LabError) or not isinstance(failed, Exception) or self.__dict__.get("module"):

@@ -14,7 +14,7 @@ _MOST = 3  # MAX_TRACE_PRINTK_VARARGS in kernel/trace/bpf_trace.c
 
 def rejected_formats(source: str) -> str:
     """The formats in a program's C source that the kernel rejects, as a sentence with their lines; '' for none."""
-    code = _COMMENT.sub(lambda found: found[1] or re.sub(r"[^\n]", " ", found[0]), source)
+    code = without_comments(source)
     found = []
     for call in _CALL.finditer(code):
         text = "".join(string[1:-1] for string in re.findall(_STRING, call[1]))
@@ -31,3 +31,8 @@ def rejected_formats(source: str) -> str:
 def _rejected(text: str) -> bool:
     accepted = _ACCEPTED.findall(text)
     return "%" in _ACCEPTED.sub("", text) or sum(one != "%%" for one in accepted) > _MOST
+
+
+def without_comments(source: str) -> str:
+    """C source with blanks in place of its comments: lines and columns stay."""
+    return _COMMENT.sub(lambda found: found[1] or re.sub(r"[^\n]", " ", found[0]), source)

@@ -5,6 +5,7 @@ A chapter's exercises are in a module each, named as its notebook.
 
 from dataclasses import replace
 
+from ..bcc_maps import uncounted
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
 from ..diagnostics.printk import rejected_formats
@@ -26,8 +27,8 @@ def check(name: str, program: str) -> Result:
     try:
         with BPF(text=program, keep="all", cflags=[f"-DWATCHED={OTHER_USER}"]) as b:
             result = EXERCISES[name](b)
-            if not result and (rejected := rejected_formats(b.source)):
-                return replace(result, why=f"{result.why}; {rejected}")
+            if not result and (silent := rejected_formats(b.source) or uncounted(b)):
+                return replace(result, why=f"{result.why}; {silent}")
             return result
     except NotYet as e:
         return Result(False, str(e))

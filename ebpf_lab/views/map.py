@@ -10,6 +10,7 @@ import pandas as pd
 from bcc import table as bcc_table
 from matplotlib.figure import Figure
 
+from ..bcc_maps import uncounted
 from ..histograms import ranges, scale_of
 from ..inspect.keys import key_of
 from ..maps import to_frame
@@ -31,8 +32,12 @@ class MapView(LiveView, page="map"):
         self._rate = Rate()
         self._drawn: tuple[list, str] | None = None  # the bars and the key that self._svg shows
         self._svg = ""
+        self._remark = uncounted(table.bpf)
 
     def _picture(self) -> dict[str, Any]:
+        return self._content() | {"note": self._remark}
+
+    def _content(self) -> dict[str, Any]:
         frame = to_frame(self._table)
         if self._scale:
             return self._histogram(frame)

@@ -50,7 +50,7 @@ def test_a_notebook_shows_the_same_text_with_parts_in_bold(monkeypatch):
 def test_an_error_raised_by_rule_takes_its_texts_from_the_table():
     error = errors.MapError(rule="map-name", name="cuonts", known="counts")
     assert error.what == "The program has no map named 'cuonts'; it has: counts." and error.rule == "map-name"
-    assert error.why == RULES["map-name"].why and error.fix == RULES["map-name"].fixes[0]
+    assert error.why == RULES["map-name"].why and error.fix == "\n   or: ".join(RULES["map-name"].fixes)
 
 
 def test_a_text_that_is_given_replaces_that_of_the_table():

@@ -21,7 +21,10 @@ MACHINE = [
         "map-name",
         meaning="The program has no map named {name!r}; it has: {known}.",
         why='b["name"] looks a map up by the name that the program declares it with.',
-        fixes=("use one of the names above.",),
+        fixes=(
+            "use one of the names above.",
+            "if the variable holds another program by now, run the cell again that loads the one with this map.",
+        ),
         example="The program has no map named 'counter_tabel'; it has: counter_table.",
     ),
     Explanation(

@@ -169,7 +169,7 @@ def test_what_is_known_not_to_be_had_is_not_installed_and_said(lists, monkeypatc
     needs.main()
     assert capsys.readouterr().out == (
         "BCC, kernel headers, tracefs and bpffs are here; "
-        "no package here brings bpftool: chapters can't show what bpftool shows\n"
+        f"no package here brings bpftool: {packages.OPTIONAL['bpftool']}\n"
     )
 
 

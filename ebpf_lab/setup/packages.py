@@ -27,7 +27,7 @@ APT = {  # Debian, Ubuntu and those made from them: the first choice that apt kn
     "busybox": ["busybox-static"],  # Static, since it starts before anything is mounted.
 }
 OPTIONAL = {  # what is lost where no package here brings it
-    "bpftool": "chapters can't show what bpftool shows",
+    "bpftool": "chapters can't show what bpftool shows; ./lab doctor says where else it is",
     "chromium": "the browser tests are skipped; Ubuntu's is a snap, which they can't drive, but Google Chrome serves",
     "shellcheck": "its test is skipped",
 }

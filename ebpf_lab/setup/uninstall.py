@@ -1,16 +1,22 @@
 """What ./lab uninstall needs to know: who still uses .venv, and what ./lab installed and mounted as root.
 
 ``python -m ebpf_lab.setup.uninstall`` stops with the fix if the lab still runs here; with ``made`` it prints the
-packages and folders, one per line.
+packages and folders, one per line; with ``files`` it removes what is not root's.
 """
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from ..kernel import headers
-from . import needs, stop
+from . import needs, say, stop
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = [".venv/*", "*.egg-info", ".pytest_cache", ".ruff_cache", ".mypy_cache", "tests/*/artefacts"]
+WRITTEN += ["**/__pycache__"]
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -47,6 +53,30 @@ def made() -> list[str]:
     return folders + packages
 
 
+def remove_files() -> None:
+    """Remove .venv, caches, and what the tests wrote."""
+    say("Files: removing .venv, caches, and what the tests wrote")
+    try:
+        for pattern in WRITTEN:
+            for path in list(ROOT.glob(pattern)):
+                _remove(path)
+    except OSError as e:
+        stop(str(e), "see whose file it is, and remove it; then run ./lab uninstall again")
+    with contextlib.suppress(OSError):  # .venv may be a mount: a virtual machine's disk, or a volume.
+        headers.VENV.rmdir()
+    try:
+        _remove(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpf-lab")
+    except OSError:
+        say("Its cache stays, because another copy of the lab is writing to it")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _installed() -> set[str]:
     command = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${binary:Package}\n"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -57,6 +87,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["made"]:
         for each in made():
             print(each)
+    elif sys.argv[1:] == ["files"]:
+        remove_files()
     elif processes := running():
         stop(
             f"the lab still runs here: process {' '.join(map(str, processes))}",

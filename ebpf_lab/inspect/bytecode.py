@@ -18,7 +18,8 @@ _ABS, _IND, _MEMSX, _ATOMIC = 1, 2, 4, 6  # modes
 _OPERATIONS = ("+", "-", "*", "/", "|", "&", "<<", ">>", "neg", "%", "^", "", "s>>", "swap")
 _CONDITIONS = ("", "==", ">", ">=", "&", "!=", "s>", "s>=", "", "", "<", "<=", "s<", "s<=")
 _ATOMICS = {0x00: ("+", "add"), 0x40: ("|", "or"), 0x50: ("&", "and"), 0xA0: ("^", "xor")}
-LOAD_64, CALL, EXIT, MOVE = 0x18, 0x85, 0x95, 0xBF
+LOAD_64, CALL, EXIT, MOVE, ADD = 0x18, 0x85, 0x95, 0xBF, 0x07
+STACK = 10  # the register that points to the stack
 MAP, MAP_VALUE = (1, 5), (2, 6)  # src of a LOAD_64: BPF_PSEUDO_MAP_FD or _IDX, BPF_PSEUDO_MAP_VALUE or ...
 OWN_FUNCTION = 1  # src of a CALL: BPF_PSEUDO_CALL
 THIS_CPU = -1  # off of a MOVE: BPF_ADDR_PERCPU of linux/filter.h, which only the verifier writes
@@ -64,6 +65,16 @@ def instructions(code: bytes) -> list[Instruction]:
         if one.opcode == LOAD_64:
             one.imm = upper.imm << 32 | one.imm & 0xFFFFFFFF
     return [one for one in raw if one.opcode]  # the second place of a 64-bit load has opcode 0
+
+
+def stack_addresses(code: list[Instruction]) -> set[int]:
+    """The places of each two instructions that make the address of a variable on the stack: r1 = r10; r1 += -8."""
+    return {
+        place
+        for one, two in pairwise(code)
+        if (one.opcode, one.src) == (MOVE, STACK) and (two.opcode, two.dst) == (ADD, one.dst)
+        for place in (one.place, two.place)
+    }
 
 
 def origins(before: list[Instruction], after: list[Instruction]) -> dict[int, tuple[bool, list[Instruction]]]:

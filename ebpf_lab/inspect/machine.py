@@ -1,5 +1,6 @@
 """Machine code, disassembled: what the kernel's JIT compiler made of a program."""
 
+import bisect
 import functools
 import platform
 import re
@@ -19,6 +20,9 @@ _WITHHELD = (
     "The kernel withholds this code, because of the addresses in it. It shows it to a process with CAP_SYSLOG where "
     "kernel.kptr_restrict is 0 or 1, and to all where that is 0 and kernel.perf_event_paranoid at most 1. "
     "Here kernel.kptr_restrict is {kptr_restrict}, kernel.perf_event_paranoid {perf_event_paranoid}."
+)
+_PROLOGUE = (
+    64  # bytes at most; a tail call jumps behind it (X86_TAIL_CALL_OFFSET of arch/x86/net/bpf_jit_comp.c)
 )
 
 
@@ -40,17 +44,26 @@ def disassembled(program: proginfo.Program, symbols: dict[int, str]) -> Iterator
     """(address, offset in its function, text) of each instruction; ``symbols`` names the kernel's functions."""
     engine = capstone.Cs(*_CPUS[platform.machine()])
     engine.skipdata = True  # bytes that are no instruction are shown as .byte; without this they end it
+    programs = sorted((at, name) for at, name in symbols.items() if name.startswith("bpf_prog_"))
     for start, code in program.jited:
-        named = functools.partial(_named, start=start, size=len(code), symbols=symbols)
+        named = functools.partial(_named, start=start, size=len(code), symbols=symbols, programs=programs)
         for address, _, operation, operands in engine.disasm_lite(code, start):
             text = f"{operation} {re.sub(r'0x[0-9a-f]+', named, operands)}".strip()
             yield address, address - start, text
 
 
-def _named(number: re.Match[str], start: int, size: int, symbols: dict[int, str]) -> str:
-    """For an address among the operands: the offset in this function, or the kernel function's name."""
+def _named(
+    number: re.Match[str], start: int, size: int, symbols: dict[int, str], programs: list[tuple[int, str]]
+) -> str:
+    """For an address among the operands: the offset in this function, or the name of what is there."""
     address = int(number[0], 16)
-    return f"{address - start:#x}" if 0 <= address - start < size else symbols.get(address, number[0])
+    if 0 <= address - start < size:
+        return f"{address - start:#x}"
+    # A tail call jumps over the first instructions of its target.
+    n = bisect.bisect(programs, (address, ""))
+    begin, program = programs[n - 1] if n else (0, "")
+    inside = f"{program}+{address - begin:#x}" if 0 < address - begin < _PROLOGUE else number[0]
+    return symbols.get(address, inside)
 
 
 def kernel_symbols() -> tuple[dict[int, str], int]:

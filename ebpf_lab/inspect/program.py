@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bcc.libbcc import lib
 
@@ -79,9 +80,9 @@ def look(bpf: BPF, name: str) -> Insight:
     fd = bpf.funcs[name.encode()].fd
     program = proginfo.Program(fd)
     maps, symbols = _maps(bpf), machine.kernel_symbols()
-    places, addresses = _lines(program, bpf)
     compiled = bpf.dump_func(name.encode())
     before, after = bytecode.instructions(compiled), bytecode.instructions(program.xlated)
+    places, addresses = _lines(program, bpf, bytecode.stack_addresses(after))
     origins = bytecode.origins(before, after)
     withheld = machine.withheld(program)
     return Insight(
@@ -94,17 +95,21 @@ def look(bpf: BPF, name: str) -> Insight:
     )
 
 
-def _lines(program: proginfo.Program, bpf: BPF) -> tuple[Lines, Lines]:
+def _lines(program: proginfo.Program, bpf: BPF, stack_addresses: set[int]) -> tuple[Lines, Lines]:
     """The learner's line of each piece of the bytecode, and of the machine code.
 
+    clang ascribes the address of a variable on the stack to an earlier line: it goes with what comes after it.
     What clang ascribes to no line (0), or to a header of BCC's, goes with the line before it.
     """
-    learners, line, lines = line_map(bpf.source, bpf.rewritten[0]), 0, []
-    for _, file, _, line_col in program.lines:
-        if file == program.lines[0][1] and line_col >> 10:  # BPF_LINE_INFO_LINE_NUM
-            line = learners.get(line_col >> 10, 0)
-        lines.append(line)
-    starts = [place for place, *_ in program.lines]
+    learners, starts = line_map(bpf.source, bpf.rewritten[0]), [place for place, *_ in program.lines]
+    own = [  # line_col >> 10 is BPF_LINE_INFO_LINE_NUM
+        0 if place in stack_addresses or file != program.lines[0][1] else learners.get(line_col >> 10, 0)
+        for place, file, _, line_col in program.lines
+    ]
+    for n in range(len(own) - 2, -1, -1):
+        if starts[n] in stack_addresses:
+            own[n] = own[n + 1]
+    lines = list(accumulate(own, lambda before, line: line or before))
     return sorted(zip(starts, lines, strict=True)), sorted(zip(program.addresses, lines, strict=False))
 
 

@@ -346,3 +346,61 @@ def test_calls_have_the_learners_line_numbers():
         assert [text in lines[row.line - 1] for row in rows if f"call {helper}" in row.text] == [True]
     maps = [(row.comment, lines[row.line - 1]) for row in rows if row.comment.startswith("the map")]
     assert all(comment.split()[-1] in line for comment, line in maps) and len(maps) == 3
+
+
+def test_the_address_of_a_variable_has_the_line_that_uses_it():
+    b = BPF(text=CALLS)
+    b.load_func("first", BPF.SOCKET_FILTER)
+    rows, line = look(b, "first").bytecode, CALLS.split("\n").index("  steps.increment(0);") + 1
+    sent = [row.line for row in rows if "r10 -16" in row.text or row.text.endswith("+= -16")]
+    assert sent == [line + 2, line + 3]  # now, stored and sent
+    counted = [row.line for row in rows if "r10 -4" in row.text or row.text.endswith("+= -4")]
+    assert counted == [line, line]
+
+
+ADDRESSES = """
+BPF_ARRAY(steps, u64, 3);
+BPF_PROG_ARRAY(next, 4);
+
+int first(struct __sk_buff *skb) {
+  struct { char before[16]; char name[16]; } data = {};
+  steps.increment(0);
+  next.call(skb, 1);
+  steps.increment(2);
+  bpf_get_current_comm(&data.name, sizeof(data.name));
+  bpf_trace_printk("%s", data.name);
+  return 0;
+}
+"""
+
+
+def test_lines_follow_each_other_as_in_the_source_where_nothing_jumps_back():
+    b = BPF(text=ADDRESSES)
+    b.load_func("first", BPF.SOCKET_FILTER)
+    seen = look(b, "first")
+    for rows in (seen.bytecode, seen.machine):
+        lines = [row.line for row in rows]
+        assert lines == sorted(lines)
+
+
+needs_direct_jumps = pytest.mark.skipif(
+    platform.machine() != "x86_64" or Path("/proc/sys/net/core/bpf_jit_harden").read_text().strip() == "2",
+    reason="only x86's JIT compiler makes a direct jump of a tail call, and none where it blinds constants",
+)
+
+
+@needs_direct_jumps
+def test_a_filled_slot_is_a_jump_in_the_machine_code_to_the_target_and_an_empty_one_is_none():
+    b = BPF(text=JUMPS)
+    target = b.load_func("target", BPF.RAW_TRACEPOINT)
+    b.load_func("hello", BPF.RAW_TRACEPOINT)
+    tag = json.loads(bpftool(target.fd, "-j prog show"))["tag"]
+    empty = look(b, "hello").machine
+    b["calls"][3] = target
+    filled = look(b, "hello").machine
+    del b["calls"][3]
+    assert look(b, "hello").machine == empty
+    changed = [(old.text, new.text) for old, new in zip(empty, filled, strict=True) if old != new]
+    (jump, skipped), (gap, jump_to_target) = changed
+    assert jump.startswith("jmp 0x") and skipped == gap and gap.startswith("nop")
+    assert re.fullmatch(rf"jmp bpf_prog_{tag}_target\+0x\w+", jump_to_target)

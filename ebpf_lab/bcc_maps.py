@@ -129,7 +129,10 @@ class ProgArray(bcc.table.ProgArray):
         try:
             return super().__getitem__(slot)
         except KeyError:
-            raise MapError(f"Slot {_number(slot)} of this program array is empty.") from None
+            raise MapError(
+                f"Slot {_number(slot)} of this program array is empty.",
+                fix="fill it first, with what b.load_func(...) returns",
+            ) from None
 
     def __setitem__(self, slot: Any, program: Any) -> None:
         """Store a program: what b.load_func() returned, or a file descriptor."""

@@ -1,6 +1,5 @@
 """Machine code, disassembled: what the kernel's JIT compiler made of a program."""
 
-import bisect
 import functools
 import platform
 import re
@@ -60,10 +59,8 @@ def _named(
     if 0 <= address - start < size:
         return f"{address - start:#x}"
     # A tail call jumps over the first instructions of its target.
-    n = bisect.bisect(programs, (address, ""))
-    begin, program = programs[n - 1] if n else (0, "")
-    inside = f"{program}+{address - begin:#x}" if 0 < address - begin < _PROLOGUE else number[0]
-    return symbols.get(address, inside)
+    inside = [f"{name}+{address - at:#x}" for at, name in programs if 0 < address - at < _PROLOGUE]
+    return symbols.get(address, inside[-1] if inside else number[0])
 
 
 def kernel_symbols() -> tuple[dict[int, str], int]:

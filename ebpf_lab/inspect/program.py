@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 from bcc.libbcc import lib
 
@@ -102,14 +101,15 @@ def _lines(program: proginfo.Program, bpf: BPF, stack_addresses: set[int]) -> tu
     What clang ascribes to no line (0), or to a header of BCC's, goes with the line before it.
     """
     learners, starts = line_map(bpf.source, bpf.rewritten[0]), [place for place, *_ in program.lines]
-    own = [  # line_col >> 10 is BPF_LINE_INFO_LINE_NUM
+    lines = [  # line_col >> 10 is BPF_LINE_INFO_LINE_NUM
         0 if place in stack_addresses or file != program.lines[0][1] else learners.get(line_col >> 10, 0)
         for place, file, _, line_col in program.lines
     ]
-    for n in range(len(own) - 2, -1, -1):
+    for n in range(len(lines) - 2, -1, -1):
         if starts[n] in stack_addresses:
-            own[n] = own[n + 1]
-    lines = list(accumulate(own, lambda before, line: line or before))
+            lines[n] = lines[n + 1]
+    for n in range(1, len(lines)):
+        lines[n] = lines[n] or lines[n - 1]
     return sorted(zip(starts, lines, strict=True)), sorted(zip(program.addresses, lines, strict=False))
 
 

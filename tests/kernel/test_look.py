@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import nbformat
@@ -100,10 +100,18 @@ def test_every_instruction_and_its_line_are_those_that_bpftool_shows(text):
         pytest.skip("a program that the notebook shows for its error, or that needs more than its text")
     for name, function in functions.items():
         expected, seen = dumped(function.fd), look(b, name).bytecode
+        addresses = {
+            row.place
+            for pair in pairwise(seen)
+            if re.fullmatch(r"r\d = r10", pair[0].text) and re.fullmatch(r"r\d \+= -\d+", pair[1].text)
+            for row in pair
+        }
         assert {row.place: row.text for row in seen} == {place: one[0] for place, one in expected.items()}
         source = [line.strip() for line in b.source.split("\n")]
         for row in seen:
             _, lineno, quoted = expected[row.place]
+            if row.place in addresses:  # clang ascribes them to an earlier line
+                continue
             if lineno and source.count(quoted) == 1:  # a line that BCC left as it was
                 assert row.line == source.index(quoted) + 1, row
         assert all(row.line for row in seen)
@@ -404,3 +412,4 @@ def test_a_filled_slot_is_a_jump_in_the_machine_code_to_the_target_and_an_empty_
     (jump, skipped), (gap, jump_to_target) = changed
     assert jump.startswith("jmp 0x") and skipped == gap and gap.startswith("nop")
     assert re.fullmatch(rf"jmp bpf_prog_{tag}_target\+0x\w+", jump_to_target)
+    assert not any(", +0x" in row.text for row in filled)  # other numbers stay as they are

@@ -2,6 +2,10 @@
 
 from .explanation import Explanation
 
+_OTHER_PROGRAM = (
+    "if a later cell has loaded another program into this variable, run the cell that loads yours again."
+)
+
 MACHINE = [
     Explanation(
         "capabilities",
@@ -21,17 +25,14 @@ MACHINE = [
         "map-name",
         meaning="The program has no map named {name!r}; it has: {known}.",
         why='b["name"] looks a map up by the name that the program declares it with.',
-        fixes=(
-            "use one of the names above.",
-            "if the variable holds another program by now, run the cell again that loads the one with this map.",
-        ),
+        fixes=("use one of the names above.", _OTHER_PROGRAM),
         example="The program has no map named 'counter_tabel'; it has: counter_table.",
     ),
     Explanation(
         "function-name",
         meaning="The program has no function named {name!r}; it has: {known}.",
         why="a function is looked up by the name that the program defines it with. A static function is not a program of its own.",
-        fixes=("use one of the names above.",),
+        fixes=("use one of the names above.", _OTHER_PROGRAM),
         example="The program has no function named 'helo'; it has: hello.",
     ),
     Explanation(

@@ -50,6 +50,11 @@ class Instruction:
         """Whether it reads and writes memory in one step."""
         return self.opcode & 7 == _STX and self.opcode >> 5 == _ATOMIC and self.imm < 0x100
 
+    @property
+    def constant(self) -> bool:
+        """Whether it puts a number into a register."""
+        return self.opcode in (0xB7, 0xB4) or (self.opcode == LOAD_64 and not self.src)
+
     def __str__(self) -> str:
         kind = self.opcode & 7
         return (_load_or_store if kind <= _STX else _jump if kind in (_JMP, _JMP32) else _arithmetic)(self)

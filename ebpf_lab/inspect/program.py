@@ -4,8 +4,6 @@ Names of helpers, program types and map types come from linux/bpf.h, names of ke
 /proc/kallsyms.
 """
 
-import bisect
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +12,13 @@ from bcc.libbcc import lib
 
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
-from ..diagnostics.lines import line_map
 from ..diagnostics.names import check_name
 from ..kernel import proginfo
 from . import bytecode, machine
 from .bytecode import CALL, LOAD_64, MAP, MAP_VALUE, TAIL_CALL, Instruction
+from .lines import line_at, lines_of
 from .runs import runs
 
-Lines = list[tuple[int, int]]  # (first instruction or address, learner's line), in order of the former
 Maps = dict[int, tuple[str, str]]  # id -> (name, what it is)
 Symbols = tuple[dict[int, str], int]  # what machine.kernel_symbols() gives
 
@@ -81,42 +78,19 @@ def look(bpf: BPF, name: str) -> Insight:
     maps, symbols = _maps(bpf), machine.kernel_symbols()
     compiled = bpf.dump_func(name.encode())
     before, after = bytecode.instructions(compiled), bytecode.instructions(program.xlated)
-    places, addresses = _lines(program, bpf, bytecode.stack_addresses(after))
     origins = bytecode.origins(before, after)
     withheld = machine.withheld(program)
+    native = [] if withheld else list(machine.disassembled(program, symbols[0]))
+    added = {place for place, (same, _) in origins.items() if not same}
+    places, addresses = lines_of(program, bpf, after, added, [address for address, *_ in native])
     return Insight(
         name,
         _facts(program, len(compiled), maps, runs(bpf, fd, _program_arrays(bpf))),
         [Row(n, str(n), text) for n, text in enumerate(re.split(r"\r\n|\n|\r", bpf.source), 1)],
-        [_row(one, origins[one.place], _at(one.place, places), maps, symbols) for one in after],
-        [] if withheld else _machine(program, addresses, symbols),
+        [_row(one, origins[one.place], line_at(one.place, places), maps, symbols) for one in after],
+        [Row(line_at(address, addresses), f"{offset:x}", text) for address, offset, text in native],
         withheld,
     )
-
-
-def _lines(program: proginfo.Program, bpf: BPF, stack_addresses: set[int]) -> tuple[Lines, Lines]:
-    """The learner's line of each piece of the bytecode, and of the machine code.
-
-    clang ascribes the address of a variable on the stack to an earlier line: it goes with what comes after it.
-    What clang ascribes to no line (0), or to a header of BCC's, goes with the line before it.
-    """
-    learners, starts = line_map(bpf.source, bpf.rewritten[0]), [place for place, *_ in program.lines]
-    lines = [  # line_col >> 10 is BPF_LINE_INFO_LINE_NUM
-        0 if place in stack_addresses or file != program.lines[0][1] else learners.get(line_col >> 10, 0)
-        for place, file, _, line_col in program.lines
-    ]
-    for n in range(len(lines) - 2, -1, -1):
-        if starts[n] in stack_addresses:
-            lines[n] = lines[n + 1]
-    for n in range(1, len(lines)):
-        lines[n] = lines[n] or lines[n - 1]
-    return sorted(zip(starts, lines, strict=True)), sorted(zip(program.addresses, lines, strict=False))
-
-
-def _at(position: int, lines: Lines) -> int:
-    """The line of that instruction, or address."""
-    n = bisect.bisect(lines, (position, math.inf))
-    return lines[n - 1][1] if n else 0
 
 
 def _row(
@@ -156,13 +130,6 @@ def _call(one: Instruction, before: list[Instruction], symbols: Symbols) -> tupl
         return f"call {name}", f"helper number {number}"
     kind = "map" if helper.startswith("bpf_map_") else "program"
     return f"call {name}", f"helper number {number}, {helper}, for this type of {kind}"
-
-
-def _machine(program: proginfo.Program, lines: Lines, symbols: Symbols) -> list[Row]:
-    return [
-        Row(_at(address, lines), f"{offset:x}", text)
-        for address, offset, text in machine.disassembled(program, symbols[0])
-    ]
 
 
 def _facts(program: proginfo.Program, compiled: int, maps: Maps, runs: str) -> list[tuple[str, str]]:

@@ -108,12 +108,13 @@ def test_every_instruction_and_its_line_are_those_that_bpftool_shows(text):
         }
         assert {row.place: row.text for row in seen} == {place: one[0] for place, one in expected.items()}
         source = [line.strip() for line in b.source.split("\n")]
-        for row in seen:
+        for row, following in zip(seen, [*seen[1:], seen[-1]], strict=True):
             _, lineno, quoted = expected[row.place]
-            if row.place in addresses:  # clang ascribes them to an earlier line
-                continue
-            if lineno and source.count(quoted) == 1:  # a line that BCC left as it was
-                assert row.line == source.index(quoted) + 1, row
+            if (
+                lineno and source.count(quoted) == 1 and row.place not in addresses
+            ):  # BCC left the line as it was
+                early = re.fullmatch(r"[rw]\d = (-?\d+|0x[0-9a-f]+)", row.text) and row.line == following.line
+                assert early or row.line == source.index(quoted) + 1, row
         assert all(row.line for row in seen)
 
 
@@ -389,6 +390,17 @@ def test_lines_follow_each_other_as_in_the_source_where_nothing_jumps_back():
     for rows in (seen.bytecode, seen.machine):
         lines = [row.line for row in rows]
         assert lines == sorted(lines)
+
+
+def test_a_constant_has_the_line_that_uses_it():
+    b = BPF(text=ADDRESSES)
+    b.load_func("first", BPF.SOCKET_FILTER)
+    lines, seen = ADDRESSES.split("\n"), look(b, "first")
+    for rows, text in (
+        (seen.bytecode, "= 2"),
+        (seen.machine, ", 2" if platform.machine() == "x86_64" else ", #2"),
+    ):
+        assert {lines[row.line - 1] for row in rows if row.text.endswith(text)} == {"  steps.increment(2);"}
 
 
 needs_direct_jumps = pytest.mark.skipif(

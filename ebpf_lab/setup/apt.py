@@ -18,22 +18,23 @@ def main(*arguments: str) -> None:
     names = [found[0] for found in options.values() if found]
     if names:
         print(*dict.fromkeys(itertools.chain(*names)), sep="\n")
-    elif missing and "--unread" in arguments:
-        stop(
-            f"apt-get could not read all of its lists, and found no package for {', '.join(missing)}",
-            "see its output above, check the network, then run ./lab again",
-        )
     elif missing:
-        give_up(missing)
+        give_up(missing, unread="--unread" in arguments)
 
 
-def give_up(missing: list[str]) -> None:
-    """Note what no package brings; stop if the lab can't do without it."""
-    unavailable.remember(missing)
+def give_up(missing: list[str], unread: bool) -> None:
+    """Say what no package brings, and note it if all lists were read; stop if the lab can't do without it."""
     for each in missing:
         if each in packages.OPTIONAL:
             print(f"lab: no package here brings {each}: {packages.OPTIONAL[each]}", file=sys.stderr)
-    needs.stop_without(missing)
+    if not unread:
+        unavailable.remember(missing)
+        needs.stop_without(missing)
+    elif needed := [each for each in missing if each not in packages.OPTIONAL]:
+        stop(
+            f"apt-get could not read all of its lists, and found no package for {', '.join(needed)}",
+            "see its output above, check the network, then run ./lab again",
+        )
 
 
 if __name__ == "__main__":

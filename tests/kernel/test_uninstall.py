@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from helpers import copied
@@ -92,6 +93,18 @@ def test_a_package_that_lab_installed_goes_and_one_that_was_there_stays(clone):
         assert not is_installed(PACKAGE) and is_installed("python3-bpfcc")
     finally:
         subprocess.run(["dpkg", "--purge", PACKAGE], capture_output=True, check=False)
+
+
+def test_the_module_with_the_kernels_headers_is_loaded_and_noted_with_its_boot(clone, monkeypatch):
+    (clone / "bin").mkdir()
+    (clone / "bin/modprobe").write_text(f'#!/bin/sh\necho "$*" >{clone.as_posix()!r}/loaded\n')
+    (clone / "bin/modprobe").chmod(0o755)
+    monkeypatch.setenv("PATH", str(clone / "bin"), prepend=os.pathsep)
+    done = lab(clone, "--as-root", "0", "kheaders")
+    assert done.returncode == 0, done.stderr
+    assert (clone / "loaded").read_text() == "kheaders\n"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    assert (clone / ".venv/libexec/ebpf-lab/made").read_text() == f"kheaders {boot}"
 
 
 def test_a_mount_that_lab_made_goes_and_one_that_was_there_stays(clone):

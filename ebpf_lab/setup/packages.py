@@ -44,7 +44,7 @@ MACHINES = {  # for ./lab test --machine, --vagrant and --lima, which only Debia
     ],
     "lima": ["qemu-system-x86", "qemu-utils", "mmdebstrap", "openssh-client"],
 }  # fmt: skip
-OTHERS = {  # by ID or ID_LIKE of os-release(5)
+OTHERS = {  # by ID or ID_LIKE of os-release(5), with the names in their lists of packages; untried
     "fedora": ("sudo dnf install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-devel-$(uname -r)"}),
     "suse": ("sudo zypper install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-default-devel"}),
     "arch": ("sudo pacman -S", {"bcc": "python-bcc", "bpftool": "bpf", "headers": "linux-headers"}),

@@ -35,8 +35,8 @@ GROUPS = {
 
 UNTRIED = {  # A result of a system of that name replaces its row.
     "Ubuntu 24.04": "until the workflow in `.github` has run",
-    "Fedora, openSUSE, Arch": "install BCC's Python binding, kernel headers and bpftool yourself: `./lab doctor` names the packages",
-    "Windows": "in WSL2, or in [a virtual machine](#in-a-virtual-machine)",
+    "Fedora, openSUSE, Arch": "`./lab` stops with the command that installs what is missing, then goes on; openSUSE Leap 16.0 has no BCC",
+    "Windows": "in [WSL2](#in-wsl2), or in [a virtual machine](#in-a-virtual-machine)",
     "macOS": "in [a virtual machine](#in-a-virtual-machine)",
 }
 

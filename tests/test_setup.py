@@ -207,6 +207,12 @@ def test_the_command_names_the_package_of_the_distribution(monkeypatch, release,
     assert packages.command("bcc") == line
 
 
+def test_one_command_installs_all_that_a_distribution_without_apt_lacks(monkeypatch):
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "fedora"})
+    line = "sudo dnf install python3-bcc kernel-devel-$(uname -r) bpftool libseccomp"
+    assert packages.command("bcc", "headers", "bpftool", "libseccomp") == line
+
+
 def test_no_command_points_back_to_what_has_just_failed(lists):
     for wanted in packages.INSTEAD:
         unavailable.remember([wanted])

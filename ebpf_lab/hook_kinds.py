@@ -119,6 +119,11 @@ def _devices(arguments: Arguments) -> tuple[str, Iterable[str]]:
     return arguments["dev"], (name for _, name in socket.if_nameindex())
 
 
+def _traced(arguments: Arguments, prefix: str) -> str:
+    """The kernel function in the name of BCC's function, as kfunc__vmlinux__vfs_open; BCC before 0.31 has no vmlinux there."""
+    return arguments["fn_name"].removeprefix(prefix).removeprefix("vmlinux__")
+
+
 def _func(arguments: Arguments) -> str:
     """The attach type with its device or file, which bpftrace has no notation for."""
     target = links.target_name(arguments["attach_type"], arguments["attachable_fd"])
@@ -233,13 +238,13 @@ KINDS = [
         "attach_kfunc",
         "kfunc_entry_fds",
         detach=lambda program, key: program.detach_kfunc(key),
-        tell=lambda a: f"fentry:{a['fn_name'].removeprefix('kfunc__')}",
+        tell=lambda a: f"fentry:{_traced(a, 'kfunc__')}",
     ),
     Kind(
         "attach_kretfunc",
         "kfunc_exit_fds",
         detach=lambda program, key: program.detach_kretfunc(key),
-        tell=lambda a: f"fexit:{a['fn_name'].removeprefix('kretfunc__')}",
+        tell=lambda a: f"fexit:{_traced(a, 'kretfunc__')}",
     ),
     Kind(
         "attach_lsm",
@@ -289,3 +294,12 @@ KINDS = [
         attach=_attach_socket,
     ),
 ]
+if hasattr(bcc.BPF, "attach_fmod_ret"):  # BCC 0.35
+    KINDS.append(
+        Kind(
+            "attach_fmod_ret",
+            "fmod_ret_fds",
+            detach=lambda program, key: program.detach_fmod_ret(key),
+            tell=lambda a: f"fmod_ret:{_traced(a, 'kmod_ret__')}",
+        )
+    )

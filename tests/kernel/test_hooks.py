@@ -92,7 +92,9 @@ HOOKS = [
     ("attach_tracepoint", {"tp": "sched:sched_switch"}, "tracepoint:sched:sched_switch"),
     ("attach_raw_tracepoint", {"tp": "sys_enter"}, "rawtracepoint:sys_enter"),
     ("attach_kfunc", {"fn_name": "kfunc__vfs_open"}, "fentry:vfs_open"),
+    ("attach_kfunc", {"fn_name": "kfunc__vmlinux__vfs_open"}, "fentry:vfs_open"),
     ("attach_kretfunc", {"fn_name": "kretfunc__vfs_open"}, "fexit:vfs_open"),
+    ("attach_kretfunc", {"fn_name": "kretfunc__vmlinux__vfs_open"}, "fexit:vfs_open"),
     ("attach_lsm", {"fn_name": "lsm__bpf"}, "lsm:bpf"),
     ("attach_perf_event", {"ev_type": 1, "ev_config": 0, "sample_freq": 49}, "profile:hz:49"),
     ("attach_perf_event", {"ev_type": 1, "ev_config": 2, "sample_period": 100}, "software:page-faults:100"),
@@ -102,6 +104,10 @@ HOOKS = [
     ("attach_func", {"fn": None, "attachable_fd": 1, "attach_type": 46}, "tcx_ingress:lo"),
     ("attach_raw_socket", {"fn": None, "dev": "lo"}, "socket:lo"),
 ]
+if hasattr(bcc.BPF, "attach_fmod_ret"):
+    HOOKS.append(
+        ("attach_fmod_ret", {"fn_name": "kmod_ret__security_file_open"}, "fmod_ret:security_file_open")
+    )
 
 
 @pytest.mark.parametrize(("method", "arguments", "hook"), HOOKS, ids=[hook for _, _, hook in HOOKS])

@@ -183,6 +183,8 @@ def _arithmetic(one: Instruction) -> str:
         return f"r{one.dst} = {order}{one.imm} r{one.dst}"
     if name in ("/", "%") and one.off == 1:
         name = "s" + name
+    if one.opcode == MOVE and one.off == THIS_CPU:
+        return f"{dst} = &(void __percpu *)({src})"
     if not name and one.opcode & 8 and one.off in (8, 16, 32):
         return f"{dst} = (s{one.off}){src}"
     return f"{dst} {name}= {src}"

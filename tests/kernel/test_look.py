@@ -78,7 +78,10 @@ def bpftool(fd, verb, *options):
 
 
 def dumped(fd):
-    """{place: (text, line of BCC's rewriting, that line's text)}, by bpftool; helpers without their numbers."""
+    """{place: (text, line of BCC's rewriting, that line's text)}, by bpftool; helpers without their numbers.
+
+    bpftool before 7.5 shows the address of this CPU's data as r0 = r0, which the kernel's disasm.c does not.
+    """
     found, lineno, quoted = {}, 0, ""
     for line in bpftool(fd, "prog dump xlated", "linum").splitlines():
         if said := re.match(r"; (.*) \[file:.*main\.c line_num:(\d+) ", line):
@@ -86,7 +89,8 @@ def dumped(fd):
         elif line.startswith("; "):
             lineno, quoted = 0, ""
         elif one := re.match(r"\s*(\d+): \(..\) (.*)$", line):
-            found[one[1]] = re.sub(r"#-?\d+$", "", one[2]), lineno, quoted.strip()
+            text = re.sub(r"^(r\d) = \1$", r"\1 = &(void __percpu *)(\1)", re.sub(r"#-?\d+$", "", one[2]))
+            found[one[1]] = text, lineno, quoted.strip()
     return found
 
 

@@ -495,6 +495,7 @@ def test_a_bcc_too_old_for_clang_or_headers_is_degraded(
 
 def test_a_bcc_that_finds_tracefs_only_in_debugfs_is_degraded_without_debugfs(proc, monkeypatch):
     monkeypatch.setitem(sys.modules, "bcc", types.SimpleNamespace(BPF=object, __version__="0.25.0"))
+    monkeypatch.setattr(headers, "find", lambda: (Path("/tree"), "6.1.0-9-amd64"))
     proc("proc/mounts", "nodev /sys/kernel/tracing tracefs rw 0 0\n")
     assert probes.bcc().state == "degraded"
     proc("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n")

@@ -26,6 +26,12 @@ def kernel_has(function):
     return f" {function}\n" in Path("/proc/kallsyms").read_text()
 
 
+def clang():
+    """The version of the clang that this process has loaded with libbcc."""
+    loaded = re.search(r"lib(?:clang-cpp|LLVM)[-.](?:so\.)?(\d+)", Path("/proc/self/maps").read_text())
+    return int(loaded[1])
+
+
 def held():
     """What this process holds in the kernel: file descriptors, trace instances, reader threads."""
     links = []

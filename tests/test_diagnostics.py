@@ -71,6 +71,32 @@ def test_an_error_in_a_header_names_the_line_of_the_include():
     )
 
 
+def test_a_header_that_is_too_new_for_bcc_is_explained_with_the_line_of_the_include():
+    output = """In file included from /virtual/main.c:2:
+include/linux/bpf.h:368:10: error: invalid application of 'sizeof' to an incomplete type 'struct bpf_wq'
+                return sizeof(struct bpf_wq);
+                       ^     ~~~~~~~~~~~~~~~
+"""
+    error = compile_error(output, "\n#include <linux/bpf.h>\n")
+    assert error.rule == "header-too-new" and error.line == 2
+    assert "include/linux/bpf.h does not compile here" in str(error)
+
+
+def test_a_line_is_found_whether_clang_quotes_it_with_a_number_or_without():
+    head = "/virtual/main.c:9:7: error: expected ';' after expression\n"
+    plain = head + "  *p += 1\n         ^\n"
+    gutter = head + "    8 |   p = counter_table.lookup(&uid);\n    9 |   *p += 1\n      |         ^\n"
+    source = SOURCE.replace("+= 1;", "+= 1")
+    lines = {compile_error(output, source).line for output in (plain, gutter)}
+    assert lines == {7}  # BCC has put two lines before it
+
+
+def test_a_line_of_c_that_looks_like_a_number_before_a_bar_is_no_gutter():
+    output = "/virtual/main.c:3:6: error: use of undeclared identifier 'x'\n  1 | x;\n      ^\n"
+    error = compile_error(output, "\nint a =\n  1 | x;\n")
+    assert error.line == 3 and "    3 |   1 | x;" in str(error)
+
+
 def test_warnings_and_further_errors_are_counted_and_kept_in_the_log():
     output = (
         "/virtual/main.c:5:7: warning: unused variable 'p'\n"

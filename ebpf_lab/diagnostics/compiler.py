@@ -5,8 +5,9 @@ Only text goes in and out here: nothing is compiled.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from difflib import get_close_matches
-from itertools import takewhile, zip_longest
+from itertools import takewhile
 from typing import NamedTuple
 
 from .errors import CompileError, MapError
@@ -14,6 +15,9 @@ from .explanations import COMPILER, match
 from .lines import function_line, line_at, line_map, marked, number_of, place, split
 
 _CLANG = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+): (?P<kind>\w+(?: error)?): (?P<text>.*)$")
+# From clang 17 on, a gutter with the number is printed before each quoted line: "    3 |   return x;". No option
+# gives all versions one form: clang 14 does not know -fno-diagnostics-show-line-numbers, nor does it print SARIF.
+_GUTTER = re.compile(r"^ *(?P<line>\d+) \|(?P<text>.*)$")
 _MAIN = "main.c"  # BCC's name for the program's source
 _MAPS = (  # declarations of maps; the group is the name
     r"\bBPF_\w+\(\s*(\w+)",
@@ -34,11 +38,17 @@ HEADERS = {
     "struct tcphdr": "uapi/linux/tcp.h",
     "struct udphdr": "uapi/linux/udp.h",
 }
+# The functions of BCC's maps (bcc/helpers.h: BPF_F_TABLE and the macros beside it).
+_MAP_FUNCTIONS = (
+    "lookup lookup_or_init lookup_or_try_init update insert delete call increment atomic_increment get_stackid "
+    "check_current_task sk_storage_get sk_storage_delete push pop peek redirect_map perf_submit perf_submit_skb "
+    "perf_read perf_counter_value ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query"
+)
 _NOT_CODE = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"'  # comments and strings
 
 
 class _Diagnostic(NamedTuple):
-    """One error, warning or note of clang; ``excerpt`` is the line of output below it, None where it is the last."""
+    """One error, warning or note of clang; ``excerpt`` is the line that it quotes, None where it quotes none."""
 
     file: str
     line: int
@@ -79,13 +89,25 @@ def compile_error(output: str, source: str, rewritten: str = "") -> CompileError
 
 def _diagnostics(output: str) -> list[_Diagnostic]:
     lines = output.splitlines()
+    heads = [(i, head) for i, line in enumerate(lines) if (head := _CLANG.match(line))]
+    ends = [*(i for i, _ in heads[1:]), len(lines)]
     return [
         _Diagnostic(
-            found["file"], int(found["line"]), int(found["column"]), found["kind"], found["text"], below
+            head["file"],
+            int(head["line"]),
+            int(head["column"]),
+            head["kind"],
+            head["text"],
+            _excerpt(lines[start + 1 : end], head["line"]),
         )
-        for line, below in zip_longest(lines, lines[1:])
-        if (found := _CLANG.match(line))
+        for (start, head), end in zip(heads, ends, strict=False)  # without a diagnostic there is one end
     ]
+
+
+def _excerpt(below: list[str], line: str) -> str | None:
+    """Line ``line`` in what stands ``below`` a diagnostic: the one of that number, or the first where none has a number."""
+    numbered = {found["line"]: found["text"] for text in below if (found := _GUTTER.match(text))}
+    return numbered.get(line, below[0] if below else None)
 
 
 def _learners_place(
@@ -103,7 +125,7 @@ def _learners_place(
         text = (quoted.excerpt or "").strip()
         if quoted.in_source and len(text) > 3 and lines.count(text) == 1:
             line = error.line - quoted.line + lines.index(text) + 1
-            if excerpt is None or excerpt == text or _CLANG.match(excerpt):
+            if excerpt is None or excerpt == text:
                 return (line, error.column) if 0 < line <= len(lines) else (0, 0)
     if excerpt in ("", "^") and "TRACEPOINT_PROBE" not in source:  # The end of the source.
         return min(error.line, max(len(source.rstrip().splitlines()), 1)), 0
@@ -123,7 +145,7 @@ def _facts(
     error: _Diagnostic, seen: list[_Diagnostic], source: str, line: int, column: int
 ) -> dict[str, object]:
     """What the source and clang's notes add to its message: which macro, map or header it is about, which name was meant."""
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {} if error.in_source else {"kernel_header": error.file}
     text, message = line_at(source, line), error.text
     maps = {found[1]: number_of(found) for form in _MAPS for found in re.finditer(form, source)}
     if macro := re.match(_MACRO, text):
@@ -132,12 +154,14 @@ def _facts(
         facts["near"] = meant[1]
     elif name := re.search(r"undeclared identifier '(\w+)'", message):
         facts["declared_below"] = maps.get(name[1], 0) > line
-        facts["near"] = next(iter(get_close_matches(name[1], maps, 1)), "")
+        facts["near"] = _nearest(name[1], maps)
+    elif member := re.search(r"no member named '(\w+)' in 'struct (\w+)'", message):
+        facts["near"] = _nearest(member[1], _members(member[2], source))
     if (subscript := re.search(r"\b(\w+)\[(\w+)\]", text)) and subscript[1] in maps:
         facts |= {"map": subscript[1], "key": subscript[2]}
     if unknown := re.search(r"incomplete (?:definition of )?type '([\w ]+)'", message):
         facts["include"] = HEADERS.get(unknown[1], "")
-    if argument := re.match(r"\w+", text[column - 1 :] if column else ""):
+    if argument := re.match(r"[A-Za-z_]\w*(?=\s*[,)])", text[column - 1 :] if column else ""):
         facts["passed"] = argument[0]
     for note in takewhile(lambda d: d.kind == "note", seen[seen.index(error) + 1 :]):
         macro = re.match(r"expanded from macro '(\w+)'", note.text)
@@ -146,6 +170,18 @@ def _facts(
         elif not note.in_source and "previous" in note.text:
             facts.setdefault("header", note.file.rpartition("include/")[2])
     return facts
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    return next(iter(get_close_matches(name, known, 1)), "")
+
+
+def _members(struct: str, source: str) -> list[str]:
+    """The members of a struct that ``source`` defines, or of a map; clang 21 does not tell the nearest of them."""
+    if struct.endswith("_table_t"):
+        return _MAP_FUNCTIONS.split()
+    body = re.search(rf"\bstruct\s+{struct}\s*{{(.*?)}}", source, re.S)
+    return re.findall(r"(\w+)\s*[;,:\[]", body[1]) if body else []
 
 
 def call_error(output: str, source: str, rewritten: str, line: int) -> CompileError:

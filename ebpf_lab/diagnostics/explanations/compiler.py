@@ -39,6 +39,18 @@ COMPILER = [
         example="missing terminating '\"' character",
     ),
     Explanation(
+        "header-too-new",
+        pattern=r"^(?!redefinition|conflicting|redeclaration|declaration)",
+        when="kernel_header",
+        meaning="the kernel's header {kernel_header} does not compile here.",
+        why="BCC brings a linux/bpf.h and a compiler of its own age, and headers of a newer kernel may need newer ones. Some headers also need another before them.",
+        fixes=(
+            "do not include linux/bpf.h: BCC includes its own.",
+            "use a newer BCC, or the headers of an older kernel: ./lab doctor shows both versions.",
+        ),
+        example="invalid application of 'sizeof' to an incomplete type 'struct bpf_wq'",
+    ),
+    Explanation(
         "no-c-library-header",
         pattern=r"'(?P<file>(?:std\w+|string|ctype|math|errno|unistd|time|assert|stdlib|inttypes|sys/\w+)\.h)' file not found",
         meaning="{file} belongs to the C library, which does not exist in the kernel.",
@@ -77,7 +89,7 @@ COMPILER = [
         "compare-strings",
         pattern=r"(?:implicit(?:ly)? declar.*|undeclared library function |built-in function )'(?P<called>memcmp|str\w+)'",
         meaning="there is no {called}() to call: a BPF program has no C library.",
-        why="the compiler replaces {called}() by its result only where that is the same in each run.",
+        why="the compiler replaces {called}() only where its result is the same in each run; newer ones also compare a constant number of bytes.",
         fixes=("compare byte by byte: `for (int i = 0; i < sizeof(name); i++) if (comm[i] != name[i]) return 0;`",),
         example="implicitly declaring library function 'strcmp' with type 'int (const char *, const char *)'",
     ),
@@ -221,12 +233,23 @@ COMPILER = [
     ),
     Explanation(
         "address",
-        pattern=r"passing '(?P<type>[\w ]+)' to parameter of incompatible type '(?:const )?(?:void|[\w ]+) \*'",
+        pattern=r"passing '[\w ]+'(?: \(aka '[\w ]+'\))? to parameter of (?:incompatible type '(?:const )?[\w ]+ \*'|type '(?!const )[\w ]+ \*')",
         when="passed",
         meaning="{passed} itself is passed, where its address is expected.",
         why="the function reads the memory at an address, for example to send it.",
         fixes=("write `&{passed}`.",),
         example="passing 'struct data_t' to parameter of incompatible type 'void *'",
+    ),
+    Explanation(
+        "number-as-pointer",
+        pattern=r"incompatible integer to pointer conversion",
+        meaning="a number is used as an address, and C does not convert it by itself.",
+        why="a helper returns addresses of the kernel as u64, and clang 15 and newer reject a number where a pointer is expected.",
+        fixes=(
+            "convert an address: `bpf_probe_read_kernel(&copy, sizeof(copy), (void *)address);`",
+            "pass the address of a variable: `u64 key = 5;` and `counts.lookup(&key)`.",
+        ),
+        example="incompatible integer to pointer conversion initializing 'u64 *' with an expression of type 'u64'",
     ),
     Explanation(
         "no-such-tracepoint",
@@ -263,7 +286,7 @@ COMPILER = [
     ),
     Explanation(
         "too-many-arguments",
-        pattern=r"too many args",
+        pattern=r"too many arg(?:s|uments$)",
         meaning="the call has more arguments than BPF can pass.",
         why="a BPF call passes at most five arguments. bpf_trace_printk() uses two of them for its format, so three are left.",
         fixes=("print in two calls.", "send a struct through a perf or ring buffer."),
@@ -271,7 +294,7 @@ COMPILER = [
     ),
     Explanation(
         "stack-limit",
-        pattern=r"stack limit of \d+ bytes",
+        pattern=r"BPF stack limit",
         meaning="the variables of this function need more than the 512 bytes of stack that a BPF program has.",
         why="a BPF program runs on the kernel's own stack, which is small.",
         fixes=(
@@ -282,11 +305,19 @@ COMPILER = [
     ),
     Explanation(
         "signed-division",
-        pattern=r"Cannot select: \w+: i64 = s(?:div|rem)",
+        pattern=r"Cannot select: \w+: i64 = s(?:div|rem)|unsupported signed division",
         meaning="/ or % divides signed numbers, and this compiler has no instruction for that.",
-        why="int and s64 are signed. BPF has signed division only since Linux 6.6 and LLVM 18.",
+        why="int and s64 are signed. BPF has signed division only since Linux 6.6 and LLVM 18, and BCC does not use it.",
         fixes=("make it unsigned: `u32 pid = bpf_get_current_pid_tgid() >> 32;` and `pid % 2`.", "for odd and even: `pid & 1`."),
         example="Cannot select: 0x2000c0e0: i64 = sdiv 0x2000c760, Constant:i64<2>",
+    ),
+    Explanation(
+        "atomic-result",
+        pattern=r"Invalid usage of the XADD return value",
+        meaning="the program uses what an atomic addition returns, and BCC's instructions return nothing.",
+        why="BCC compiles for the first version of BPF's instructions, whose atomic addition only adds. Compilers before clang 21 used a newer one all the same.",
+        fixes=("only add: `__sync_fetch_and_add(n, 1);`", "where one CPU at a time runs this, read before you add: `u64 before = *n;` and `*n += 1;`"),
+        example="Invalid usage of the XADD return value",
     ),
     Explanation(
         "floating-point",

@@ -41,6 +41,7 @@ EXAMPLE = {  # what fills the braces on this page; in an error it is the program
     "include": "uapi/linux/ptrace.h",
     "header": "linux/key.h",
     "header_macro": "min",
+    "kernel_header": "include/linux/bpf.h",
     "ring": "output",
     "with_address": "counter_table.lookup(&uid)",
     "device": "eth0",

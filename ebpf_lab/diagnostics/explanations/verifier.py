@@ -55,8 +55,8 @@ VERIFIER = [
         meaning="{value} is used as a pointer, but to the verifier it is just a number",
         why="an address in the kernel or in a process may be invalid, and reading it directly could crash the kernel. The helpers return an error instead.",
         fixes=(
-            "kernel memory: `bpf_probe_read_kernel(&copy, sizeof(copy), address);`",
-            "memory of a process, such as a file name: `bpf_probe_read_user_str(text, sizeof(text), address);`",
+            "kernel memory: `bpf_probe_read_kernel(&copy, sizeof(copy), (void *)address);`",
+            "memory of a process, such as a file name: `bpf_probe_read_user_str(text, sizeof(text), (void *)address);`",
         ),
         example="R0 invalid mem access 'scalar'",
     ),

@@ -8,6 +8,7 @@ struct big { char bytes[4096]; };
 BPF_HASH(counter_table);
 BPF_HASH(counts, u32, u32);
 BPF_ARRAY(names, struct big, 1);
+BPF_ARRAY(numbered, u64, 1);
 BPF_PERCPU_ARRAY(scratch, struct big, 1);
 BPF_PERF_OUTPUT(events);
 BPF_RINGBUF_OUTPUT(output, 1);
@@ -59,8 +60,8 @@ int copies(void *ctx) {
 int reads(void *ctx) {
   char text[16];
   u64 copy, address = (u64)bpf_get_current_task();
-  bpf_probe_read_kernel(&copy, sizeof(copy), address);
-  bpf_probe_read_user_str(text, sizeof(text), address);
+  bpf_probe_read_kernel(&copy, sizeof(copy), (void *)address);
+  bpf_probe_read_user_str(text, sizeof(text), (void *)address);
   return copy + text[0];
 }
 
@@ -111,6 +112,16 @@ int masks_a_length(void *ctx) {
   u64 n = bpf_get_current_uid_gid();
   bpf_probe_read_kernel(buffer, n & 15, ctx);
   return buffer[0];
+}
+
+int numbers(void *ctx) {
+  int zero = 0;
+  u64 *n = numbered.lookup(&zero);
+  if (!n) return 0;
+  u64 before = *n;
+  *n += 1;
+  __sync_fetch_and_add(n, 1);
+  return before;
 }
 
 int submits(void *ctx) {

@@ -14,10 +14,12 @@ from ebpf_lab import BPF, VerifierError
 from ebpf_lab.diagnostics.explanations import VERIFIER, accepted
 from ebpf_lab.diagnostics.lines import line_info
 from ebpf_lab.diagnostics.verifier import verifier_error
-from ebpf_lab.loading import compile, load, testload
+from ebpf_lab.loading import load, testload
+from ebpf_lab.loading.sandbox import Compiled
 
 FOLDER = Path(__file__).with_name("rejected")
 REJECTED = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.c"))}
+COMPILED = json.loads((FOLDER / "6.1/clang-14.json").read_text())
 RECORDED = sorted(path.stem for path in (FOLDER / "6.1").glob("*.log"))
 ACCEPTED = {path.stem: path.read_text() for path in sorted(Path(__file__).with_name("accepted").glob("*.c"))}
 
@@ -34,10 +36,12 @@ AS_A_USER = {
     "unbounded_length": "length, line 5: bpf_probe_read() gets a length that may be too large: "
     "length is a number from 0 to 4,294,967,295",
 }
+# Clang 15 and newer reject a number where a pointer is expected; with these flags it reaches the verifier, as in clang 14.
+WARN = ["-Wno-error=int-conversion"]
 WITH_FEWER_RIGHTS = """
 import ctypes, json, sys
 from ebpf_lab import BPF, VerifierError
-b = BPF(text=sys.argv[1])
+b = BPF(text=sys.argv[1], cflags=sys.argv[3:])
 bpf = 1 << 39 - 32  # CAP_BPF alone
 ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(0, 0, 0, bpf, bpf, 0))
 try:
@@ -58,9 +62,9 @@ def golden(rule, message):
     return f"{rule}, line {line}: {meaning}"
 
 
-def compiled(text):
-    """The sandboxed compile of a program. The first test here has made it already, as BPF() does."""
-    return compile.compile_sandboxed(text.encode(), ())
+def compiled(name):
+    """The compile that the program of a recorded log came from: its instructions differ from those of other clangs."""
+    return Compiled(False, "\n".join(COMPILED[name]))
 
 
 @pytest.fixture(autouse=True)
@@ -74,11 +78,11 @@ def patient(monkeypatch):
 def test_a_rejected_program_is_explained_in_terms_of_its_source(name):
     kind, fewer_rights, result = expected(REJECTED[name])
     if fewer_rights:
-        command = [sys.executable, "-c", WITH_FEWER_RIGHTS, REJECTED[name], str(kind)]
+        command = [sys.executable, "-c", WITH_FEWER_RIGHTS, REJECTED[name], str(kind), *WARN]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rule, line, message, log = json.loads(done.stdout)
     else:
-        with pytest.raises(VerifierError) as raised, BPF(text=REJECTED[name]) as b:
+        with pytest.raises(VerifierError) as raised, BPF(text=REJECTED[name], cflags=WARN) as b:
             b.load_func(b.functions[0], kind)
         rule, line, message, log = raised.value.rule, raised.value.line, str(raised.value), raised.value.log
     if platform.release().startswith("6.1."):
@@ -96,7 +100,7 @@ def test_a_rejected_program_is_explained_in_terms_of_its_source(name):
 def test_a_log_of_6_1_is_explained_in_the_same_way(name):
     text, log = REJECTED[name], (FOLDER / "6.1" / f"{name}.log").read_text()
     kind, _, result = expected(text)
-    apart = compiled(text)
+    apart = compiled(name)
     lines = line_info(apart.disassembly, apart.rewritten)
     function, lines = next(iter(lines.items()))
     reason = re.search(r"Failed to load program: (.*)", log)
@@ -117,7 +121,7 @@ def test_a_log_of_6_1_is_explained_in_the_same_way(name):
 def test_the_log_alone_leads_to_the_same_line_or_to_none(name):
     """Without the compiler's line information, the line that 6.1's quotes lead to is right, or not known."""
     text, log = REJECTED[name], (FOLDER / "6.1" / f"{name}.log").read_text()
-    apart = compiled(text)
+    apart = compiled(name)
     function = next(iter(line_info(apart.disassembly, apart.rewritten)))
     error = verifier_error(function, "", log, text, apart.rewritten)
     wanted = int(re.search(r"line (\d+)", ON_6_1.get(name) or expected(text)[2])[1])
@@ -151,6 +155,6 @@ def test_each_rule_is_broken_by_a_program_here():
 )
 def test_the_fix_is_written_with_the_names_of_the_program(name, fixes):
     kind, _, _ = expected(REJECTED[name])
-    with pytest.raises(VerifierError) as raised, BPF(text=REJECTED[name]) as b:
+    with pytest.raises(VerifierError) as raised, BPF(text=REJECTED[name], cflags=WARN) as b:
         b.load_func(b.functions[0], kind)
     assert [fix for fix in fixes if fix not in raised.value.fix] == []

@@ -68,6 +68,7 @@ def remove_files() -> None:
         _remove(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpf-lab")
     except OSError:
         say("Its cache stays, because another copy of the lab is writing to it")
+    say("Done. Your notebooks stay, and so do Jupyter's and IPython's own files in your home folder")
 
 
 def _remove(path: Path) -> None:

@@ -177,7 +177,7 @@ def trace_fs() -> Row:
 
 
 def bpffs() -> Row:
-    means = "no chapter needs it; pinning a program does"
+    means = "02_maps: a pinned map has its file there; nothing else needs it"
     if needs.mounts().get("/sys/fs/bpf") == "bpf":
         return Row("bpffs", "ok", "/sys/fs/bpf", means)
     return Row("bpffs", "degraded", "not mounted", means, "sudo mount -t bpf bpf /sys/fs/bpf")

@@ -81,7 +81,7 @@ def compile_error(output: str, source: str, rewritten: str = "") -> CompileError
         included = re.search(rf"{re.escape(_MAIN)}:(\d+):", output)
         message, line, column = f"{first.file}: {message}", int(included[1]) if included else 0, 0
     others = [d.kind for d in seen if d is not first and d.kind != "note"]
-    more = f"({len(others)} more: {', '.join(others)}; all of it in .log)" if others else ""
+    more = f"({len(others)} more: {', '.join(others)}; .log has them all)" if others else ""
     unclosed = next((d.text for d in seen[:1] if "missing terminating '\"'" in d.text), "")
     facts = _facts(first, seen, source, line, column)
     return _error(message, output, source, line, column, more, explained=unclosed or first.text, **facts)

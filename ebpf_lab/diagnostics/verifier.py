@@ -176,4 +176,4 @@ def _mark(text: str, variable: str, sign: str, label: str = "") -> str:
 def _omitted(log: str, steps: VerifierLog) -> str:
     lines = [line for line in log.splitlines() if line.strip() and not line.startswith(("bpf: ", "HINT: "))]
     count = len(lines) - len(steps.message)
-    return f"({count} lines omitted; all of it in .log)" if count else ""
+    return f"({count} lines omitted; .log has all of them)" if count else ""

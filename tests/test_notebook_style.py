@@ -1,5 +1,6 @@
 """What every notebook keeps to; the notebooks themselves are run by nbval."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_code_cells_are_short_and_stand_between_prose(notebook):
                 or before.source.startswith("%%bpf")
                 or "watch(" in before.source
             ), cell.id
+
+
+def test_an_assert_has_a_message_and_comes_after_what_the_cell_shows(notebook):
+    for cell in notebook[0].cells:
+        if cell.cell_type == "code" and not cell.source.startswith("%%"):
+            python = re.sub(r"^!.*", "pass", cell.source, flags=re.M)
+            statements = ast.parse(python).body
+            for n, one in enumerate(statements):
+                if isinstance(one, ast.Assert):
+                    assert one.msg, cell.id
+                    # A solution's message is the verdict itself.
+                    shown = [] if ast.unparse(one) == "assert verdict, verdict" else statements[n:]
+                    assert all(isinstance(later, ast.Assert) for later in shown), cell.id
 
 
 def test_each_picture_is_there_and_has_alt_text(notebook):

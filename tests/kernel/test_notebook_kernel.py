@@ -2,6 +2,8 @@
 
 import gc
 import os
+import random
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -86,3 +88,22 @@ def test_after_a_restart_the_c_of_a_program_can_be_run_at_once_and_the_rest_name
         with pytest.raises(AssertionError, match="run the notebook's first cell"):
             kernel.run(code)
     kernel.run(LOAD + "run('/bin/true')\nb.close()")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if "hello" in path.stem else pytest.mark.long) for path in NOTEBOOKS[:2]],
+    ids=lambda path: path.stem,
+)
+def test_each_cell_can_be_run_twice_and_later_works_in_any_order_or_says_what_to_run(path, kernel):
+    cells = code_of(path)
+    for cell in cells:
+        kernel.run_cell(cell)
+        kernel.run_cell(cell)
+    for cell in random.Random(path.stem).sample(cells, len(cells)):
+        try:
+            kernel.run(cell.source)
+        except AssertionError as e:
+            text = re.sub(r"\x1b\[[\d;]*m", "", str(e))
+            meant = "raises-exception" in cell.metadata.get("tags", [])
+            assert meant or re.search(r"^Fix:|^AssertionError: .*\brun\b", text, re.M), (cell.id, text)

@@ -15,7 +15,7 @@ EMPTY = -1  # stands for all empty slots among the counts
 class JumpView(LiveView, page="jumps"):
     """The widget of watch(b["syscall"]), of a program array.
 
-    Shows name, filled, dispatchers, heads, rows ([slot, system call, count, a second, lit, target]), empty (such a
+    Shows name, filled, dispatchers, heads, rows ([slot, system call, count, per second, lit, target]), empty (such a
     row), targets, hint, more and alt.
     """
 
@@ -67,7 +67,7 @@ class JumpView(LiveView, page="jumps"):
             "name": table.name,
             "filled": f"{len(table.slots):,} of {table.size:,} slots filled",
             "dispatchers": table.dispatchers,
-            "heads": ["slot" if self.key == "syscall" else self.key, self._names, "jumps", "a second"],
+            "heads": ["slot" if self.key == "syscall" else self.key, self._names, "jumps", "per second"],
             "rows": [
                 row(slot, (slot, table.slots[slot]) in self._lit, targets.index(table.slots[slot]))
                 for slot in top

@@ -79,7 +79,7 @@ class MapView(LiveView, page="map"):
         return {
             "svg": self._svg,
             "alt": _alt(bars, more),
-            "heads": [self.key, "count", "a second"],
+            "heads": [self.key, "count", "per second"],
             "rows": [[name, f"{count:,}", f"{change:+,}"] for name, count, change in bars],
             "more": more,
         }

@@ -90,7 +90,7 @@ function render({ model, el }) {
     return made;
   };
   const sums = table(side, "parts", ["part of the ring", "bytes"], [
-    ["written, not read yet", "unread"], ["its headers, 8 bytes a record", "unread", "heads"], ["busy: not committed yet", "unread", "busy"],
+    ["written, not read yet", "unread"], ["its headers, 8 bytes per record", "unread", "heads"], ["busy: not committed yet", "unread", "busy"],
     ["discarded by the program", "unread", "discarded"], ["read, until written over", "read"], ["free: never written"],
   ].map(([text, ...names]) => [swatched(text, names), ""]));
   const places = table(side, "hands", ["position, in bytes", "writer", "reader"],

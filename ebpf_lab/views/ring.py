@@ -12,8 +12,9 @@ from ..reading.ringbuf import Header, Look, Ring
 from ..testrun import fire as run_once
 from .live import LiveView
 
-STOPS = ["stopped", "1 a second", "10 a second", "100 a second", "1,000 a second", "at once"]  # of the slider
-RATES = [0, 1, 10, 100, 1000, math.inf]  # records a second that the reader reads there
+# The slider's stops, and how many records per second the reader reads there.
+STOPS = ["stopped", "1 per second", "10 per second", "100 per second", "1,000 per second", "at once"]
+RATES = [0, 1, 10, 100, 1000, math.inf]
 COUNTED = 4096  # records waiting that are counted one by one, at most
 DRAWN = 300  # and drawn one by one; the browser may still find them too small
 NEXT = 5  # and listed
@@ -69,7 +70,8 @@ class RingView(LiveView, page="ring"):
         if before and before[:2] != seen[:2]:
             self._said = ""
         elif not writer and time.monotonic() - self._made > QUIET:
-            self._said = "Nothing was written yet: Write one does, or what the program is attached to."
+            press = ", or press Write one" if self.fire else ""
+            self._said = f"Nothing has been written yet: start what the program is attached to{press}."
         every = seen.known and len(heads) <= DRAWN
         shown = {
             "size": self._ring.size,

@@ -53,7 +53,7 @@ function render({ model, el }) {
   const drawState = () => {
     const { total, rate, lost: gone } = model.get("shown");
     drawStartStop(model, toggle, note);
-    counts.textContent = `${count(total)} ${model.get("unit")}, ${count(rate)} a second`;
+    counts.textContent = `${count(total)} ${model.get("unit")}, ${count(rate)} per second`;
     lost.textContent = gone === null ? "lost: not counted" : `lost ${count(gone)}`;
     lost.classList.toggle("some", gone > 0);
     if (filter !== document.activeElement) filter.value = model.get("filter");

@@ -194,10 +194,10 @@ def test_the_text_form(b):
     assert view._repr_mimebundle_()[0]["text/plain"] == repr(view)
     assert repr(view).splitlines() == [
         "syscall: 2 of 512 slots filled; dispatcher: hello",
-        "slot  system call  jumps  a second  program",
-        "   3  close            0         0  hello_more",
-        f"  {EXECVE}  execve       1,234    {view.shown['rows'][1][3]:>6}  hello_exec  ● last jump",
-        "      empty slots      0         0  no jump",
+        "slot  system call  jumps  per second  program",
+        "   3  close            0           0  hello_more",
+        f"  {EXECVE}  execve       1,234    {view.shown['rows'][1][3]:>8}  hello_exec  ● last jump",
+        "      empty slots      0           0  no jump",
     ]
 
 

@@ -100,7 +100,7 @@ def histograms():
 
 def test_a_log2_histogram_shows_its_buckets_in_order_with_their_ranges(histograms):
     view = watch(histograms["direct"])
-    assert view.shown["heads"] == ["value", "count", "a second"]
+    assert view.shown["heads"] == ["value", "count", "per second"]
     assert list(shown(view).items()) == [
         ("0 -> 1", "23"),
         ("2 -> 3", "0"),

@@ -242,7 +242,7 @@ def test_the_text_form_gives_the_figures(b):
 def test_a_ring_that_stays_empty_says_what_to_do(b, monkeypatch):
     monkeypatch.setattr(ring_view, "QUIET", 0)
     view = draw(b["output"], fire="burst")
-    until(lambda: "Nothing was written yet" in view.shown["note"])
+    until(lambda: "Nothing has been written yet" in view.shown["note"])
     view.writes += 1
     assert view.shown["note"] == ""
 

@@ -68,7 +68,7 @@ def test_the_ring_s_pointers_move_by_the_buttons_and_the_slider(lab):
 
 def test_a_jump_lights_up_its_slot(lab):
     lab.open("notebooks/04_tailcalls.ipynb")
-    for text in ("import BPF", "%%bpf dispatch", "b = BPF(text=dispatch,", "b.attach_raw_tracepoint"):
+    for text in ("import BPF", "%%bpf dispatch", "b = BPF(text=dispatch,", "attach(b, raw_tracepoint"):
         lab.run_cell(text)
     picture = lab.page.locator(".ebpf-jumps [role=img]").first
     picture.scroll_into_view_if_needed()

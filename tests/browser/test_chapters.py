@@ -48,7 +48,7 @@ def test_the_live_lines_have_the_pids_and_obey_the_buttons(lab):
 
 def test_the_ring_s_pointers_move_by_the_buttons_and_the_slider(lab):
     lab.open("notebooks/03_ringbuffer.ipynb")
-    for text in ("import BPF", "%%bpf page", 'draw(b["output"]'):
+    for text in ("import BPF", "%%bpf page", 'draw(drawn["output"]'):
         lab.run_cell(text)
     ring = lab.page.locator(".ebpf-ring")
     ring.scroll_into_view_if_needed()
@@ -68,7 +68,7 @@ def test_the_ring_s_pointers_move_by_the_buttons_and_the_slider(lab):
 
 def test_a_jump_lights_up_its_slot(lab):
     lab.open("notebooks/04_tailcalls.ipynb")
-    for text in ("import BPF", "%%bpf dispatch", "b = BPF(text=dispatch,", "attach(b, raw_tracepoint"):
+    for text in ("import BPF", "%%bpf dispatch", "BPF(text=dispatch,", "attach(dispatcher, raw_tracepoint"):
         lab.run_cell(text)
     picture = lab.page.locator(".ebpf-jumps [role=img]").first
     picture.scroll_into_view_if_needed()

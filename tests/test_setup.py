@@ -238,6 +238,16 @@ def test_each_thing_that_a_mode_needs_can_be_looked_for_and_installed():
         assert (wanted in needs._FOUND) == (wanted in packages.APT) == (wanted not in names)
 
 
+@pytest.mark.parametrize("mode", ["qemu", "debian"])
+def test_what_virtme_ng_starts_is_installed_with_qemu(mode: str) -> None:
+    """It starts ``busybox`` in the guest, and ends with a traceback where there is no ``file`` to tell a program's kind."""
+    from virtme.commands import run
+
+    source = Path(run.__file__).read_text()
+    assert '"file", "-L"' in source
+    assert {"qemu", "busybox", "file"} <= set(needs.MODES[mode])
+
+
 def test_nothing_is_missing_on_a_machine_that_is_set_up(capsys):
     needs.main()
     assert capsys.readouterr().out == "BCC, kernel headers, bpftool, tracefs and bpffs are here\n"

@@ -22,8 +22,8 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 MODES = {  # what each mode needs, beside what every mode needs (missing_packages)
     "": [],
     "tests": ["chromium", "shellcheck"],
-    "qemu": ["qemu", "busybox"],
-    "debian": ["qemu", "busybox", "kernel"],
+    "qemu": ["qemu", "busybox", "file"],  # virtme-ng ends with a traceback where there is no file(1).
+    "debian": ["qemu", "busybox", "file", "kernel"],
     **packages.MACHINES,
 }
 
@@ -100,6 +100,7 @@ _FOUND = {
     "chromium": chromium,
     "shellcheck": lambda: shutil.which("shellcheck"),
     "busybox": lambda: shutil.which("busybox"),
+    "file": lambda: shutil.which("file"),
     "qemu": lambda: any(any(Path(place).glob("qemu-system-*")) for place in os.get_exec_path()),
     "kernel": packages.packaged_kernel,
 }

@@ -24,6 +24,7 @@ APT = {  # Debian, Ubuntu and those made from them: the first choice that apt kn
     "shellcheck": ["shellcheck"],
     "kernel": ["linux-image-{architecture}", "linux-image-generic"],
     "qemu": ["qemu-system-{machine}"],
+    "file": ["file"],
     "busybox": ["busybox-static"],  # Static, since it starts before anything is mounted.
 }
 OPTIONAL = {  # what is lost where no package here brings it

@@ -103,3 +103,10 @@ def test_headers_without_their_other_half_do_not_count(machine):
     tree(machine / "src/linux-headers-6.1.0-56-amd64", CONFIG)
     with pytest.raises(SetupError):
         headers.find()
+
+
+def test_headers_can_be_merged_in_this_lab() -> (
+    None
+):  # also in ./lab test --kernel, where .venv is another system's
+    place = headers.VENV / "share/ebpf-lab/headers"
+    assert os.access(place if place.exists() else place.parent, os.W_OK)

@@ -18,9 +18,15 @@ mount -t overlay -o lowerdir=/run/host/tmp,upperdir=/run/over/tmp,workdir=/run/o
 mount --bind /run/project "/run/host$project"
 chmod 1777 /run/host/tmp
 
+# For a kernel without headers of its own, the lab merges those of another one in .venv (ebpf_lab/kernel/headers.py).
+mkdir -p /run/over/share /run/over/share-work
+mkdir -m 1777 /run/over/share/headers
+share=/run/host$project/.venv/share/ebpf-lab
+mount -t overlay -o "lowerdir=$share,upperdir=/run/over/share,workdir=/run/over/share-work" share "$share"
+
 become=()
 if [[ $user != root ]]; then # with what ./lab gives an ordinary user's notebooks
-  caps=$("$project/lab" --capabilities)
+  caps=$(chroot /run/host "$project/lab" --capabilities)
   become=(setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps "$caps" --ambient-caps "$caps" --)
 fi
 cp -r /run/results/home /run/home

@@ -19,6 +19,10 @@ CHAPTERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "notebooks").
 # What pytest gets in a guest, which may be emulated.
 PATIENT = ["-v", "-p", "no:cacheprovider", "--nbval-kernel-startup-timeout=600", "--nbval-cell-timeout=900"]
 PATIENT += ["-o", "timeout=1800"]
+# A guest ends with this program, however that ends. vng starts QEMU through others, which only a name space of processes
+# ends with it; that takes root.
+ENDED = ["setpriv", "--pdeathsig", "KILL"]
+ENDED += ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if os.geteuid() == 0 else []
 _guests: set[int] = set()  # process groups
 
 
@@ -26,7 +30,7 @@ _guests: set[int] = set()  # process groups
 def booted(command: Sequence[str | Path], seconds: int, **env: str) -> Iterator[IO[str]]:
     """The lines that the guest of ``command`` prints; it is ended with the block, or after so many seconds."""
     guest = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", *command], env=os.environ | env, start_new_session=True, text=True,
+        [*ENDED, *command], env=os.environ | env, start_new_session=True, text=True,
         errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert guest.stdout

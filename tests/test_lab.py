@@ -32,6 +32,7 @@ def test_help_names_every_command_and_option():
     wanted += [
         "--kernel",
         "--machine",
+        "--system",
         "--vagrant",
         "--lima",
         "--long",
@@ -111,6 +112,7 @@ def test_the_server_prints_its_url_last_listens_on_this_machine_only_and_ends_on
             "shellcheck",
             "lab",
             ".ci/run",
+            ".ci/long",
             "machines/provision.sh",
             "tests/machines/arm64_guest.sh",
             "tests/machines/arm64_init.sh",

@@ -55,7 +55,7 @@ def wheels(folder: Path = ARTEFACTS / "wheels", *options: str) -> Path:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
     pip += ["--only-binary=:all:", "--python-version", PYTHON]
     run(*pip, *options, "-c", ROOT / "constraints.txt", "-d", folder, *wanted)
     return folder

@@ -32,7 +32,7 @@ HEADERS = {
 # Of the arguments that libbcc gives to clang, those that all versions know.
 ARGUMENTS = (
     r"-(?:triple|isystem|include|I|D) \S+|-[WO][\w-]+|-(?:nostdsysteminc|nobuiltininc|ferror-limit 19)"
-    r"|-(?:fgnuc-version|debug-info-kind|dwarf-version)=\S+"
+    r"|-(?:fcf-protection|fgnuc-version|debug-info-kind|dwarf-version)=\S+"
 )
 
 
@@ -68,9 +68,12 @@ def _front_end(arguments: list[str], text: str) -> subprocess.CompletedProcess[s
     """clang from C to LLVM's intermediate representation; its /virtual holds ``text`` and libbcc's headers."""
     library = re.search(r"/\S*/libbcc\.so\S*", Path("/proc/self/maps").read_text())[0]
     strings = Path(library).read_bytes().split(b"\0")
-    files = {
+    found = {
         name: next(part for part in strings if b"#ifndef " + mark in part) for name, mark in HEADERS.items()
     }
+    files = {
+        name: part[part.index(b"\n") :] for name, part in found.items()
+    }  # Each begins with a line break.
     files["main.c"] = text.encode()
     with tempfile.TemporaryDirectory() as folder:
         roots = []
@@ -87,7 +90,7 @@ def main() -> None:
     """Print the record of one clang."""
     version = sys.argv[1].removeprefix("clang") if sys.argv[1:] else ""
     headers.prepare()
-    made_by = f"clang{version} and llc{version}" if version else f"clang {clang()} of libbcc"
+    made_by = f"clang{version} and llc{version} with libbcc" if version else f"clang {clang()} of libbcc"
     outputs = []
     for text, _, _ in MISTAKES:
         crashed, output = by_clang(text, version) if version else by_libbcc(text)

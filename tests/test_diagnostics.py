@@ -91,6 +91,15 @@ def test_a_line_is_found_whether_clang_quotes_it_with_a_number_or_without():
     assert lines == {7}  # BCC has put two lines before it
 
 
+def test_an_unclosed_string_is_explained_also_after_warnings_about_headers():
+    output = (
+        "arch/x86/include/asm/ibt.h:77:8: warning: 'nocf_check' attribute ignored [-Wignored-attributes]\n"
+        "/virtual/main.c:3:20: warning: missing terminating '\"' character [-Winvalid-pp-token]\n"
+        "/virtual/main.c:3:20: error: expected expression\n"
+    )
+    assert compile_error(output, SOURCE).rule == "python-string"
+
+
 def test_a_line_of_c_that_looks_like_a_number_before_a_bar_is_no_gutter():
     output = "/virtual/main.c:3:6: error: use of undeclared identifier 'x'\n  1 | x;\n      ^\n"
     error = compile_error(output, "\nint a =\n  1 | x;\n")
@@ -112,15 +121,15 @@ def test_output_of_an_unknown_form_is_shown_unchanged():
     assert "something else" in str(compile_error("something else\n", SOURCE))
 
 
-def test_an_exceeded_stack_limit_names_the_function_and_the_line():
+def test_an_exceeded_stack_limit_names_the_function_and_its_line():
     output = (
         REWRITTEN
         + "error: /virtual/main.c:10:9: in function hello i32 (i8*): Looks like the BPF stack limit of 512 bytes is exceeded.\n"
     )
     error = death_error(output, SOURCE, REWRITTEN)
-    assert "line 5: Looks like the BPF stack limit" in str(error)
+    assert "line 4: Looks like the BPF stack limit" in str(error)
     assert "in function hello" in str(error)
-    assert error.rule == "stack-limit" and error.line == 5
+    assert error.rule == "stack-limit" and error.line == 4
 
 
 def test_a_crash_without_output_is_reported_as_a_crash():

@@ -82,7 +82,8 @@ def compile_error(output: str, source: str, rewritten: str = "") -> CompileError
         message, line, column = f"{first.file}: {message}", int(included[1]) if included else 0, 0
     others = [d.kind for d in seen if d is not first and d.kind != "note"]
     more = f"({len(others)} more: {', '.join(others)}; .log has them all)" if others else ""
-    unclosed = next((d.text for d in seen[:1] if "missing terminating '\"'" in d.text), "")
+    begin = next((d.text for d in seen if d.in_source), "")
+    unclosed = begin if "missing terminating '\"'" in begin else ""
     facts = _facts(first, seen, source, line, column)
     return _error(message, output, source, line, column, more, explained=unclosed or first.text, **facts)
 
@@ -224,7 +225,9 @@ def death_error(output: str, source: str, rewritten: str) -> CompileError:
 def _late_error(output: str, source: str, rewritten: str) -> CompileError | None:
     """The CompileError for what fails after clang's own work: LLVM on a function, or the kernel on a map."""
     if found := re.search(r"^error: (?:\S*main\.c:(\d+):\d+: )?in function (\w+)[^:]*: (.*)", output, re.M):
-        line = line_map(source, rewritten).get(int(found[1] or 0), 0) or function_line(source, found[2])
+        # All variables of a function share its stack. Clang 14 names no line for that, newer ones the line of some access.
+        named = 0 if "stack limit" in found[3] else int(found[1] or 0)
+        line = line_map(source, rewritten).get(named, 0) or function_line(source, found[2])
         message = f"{found[3].strip()} (in function {found[2]})"
     elif found := re.search(r"Cannot select: \w+: i64 = (s(?:div|rem)) .*?main\.c:(\d+):\d+", output):
         line = line_map(source, rewritten).get(int(found[2]), 0)

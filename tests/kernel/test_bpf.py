@@ -366,7 +366,7 @@ def test_600_bytes_of_stack_are_a_compile_error_and_python_lives_on():
     text = (
         "\nint hello(void *ctx) {\n  char b[600];\n  bpf_probe_read_kernel(b, 600, ctx);\n  return b[9];\n}\n"
     )
-    with pytest.raises(CompileError, match=r"line 2.*stack limit of 512 bytes"):
+    with pytest.raises(CompileError, match=r"line 2.*BPF stack limit"):
         BPF(text=text)
 
 

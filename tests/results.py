@@ -1,6 +1,6 @@
 """What passed on which system and kernel: kept after each whole run, and shown as tables in Markdown.
 
-``python tests/results.py README.md docs/testing.md`` writes the tables anew, each between its two marks there.
+``python tests/results.py docs/systems.md docs/testing.md`` writes the tables anew, each between its two marks there.
 """
 
 import json

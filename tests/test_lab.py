@@ -134,9 +134,9 @@ def test_the_code_is_clean(command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_readme_names_the_capabilities_of_a_notebook():
-    readme = (ROOT / "README.md").read_text()
-    assert [name for name in capabilities.GRANTED if f"`{name}`" not in readme] == []
+def test_a_document_names_the_capabilities_of_a_notebook():
+    page = (ROOT / "docs/machine.md").read_text()
+    assert [name for name in capabilities.GRANTED if f"`{name}`" not in page] == []
     assert (
         lab("--capabilities").stdout == "".join(f"+{name}," for name in capabilities.available())[:-1] + "\n"
     )

@@ -22,10 +22,10 @@ def test_each_provider_has_a_box_of_a_fixed_version() -> None:
     assert len(lines) == 2 and all(re.search(r'=> \["[\w/.-]+", "\d[\d.]+"\]', line) for line in lines)
 
 
-def test_the_readme_names_each_variable_that_changes_the_machine() -> None:
+def test_a_document_names_each_variable_that_changes_the_machine() -> None:
     variables = set(re.findall(r'ENV\.fetch\("(\w+)"', VAGRANTFILE))
-    readme = (ROOT / "README.md").read_text()
-    assert len(variables) == 5 and all(f"`{name}`" in readme for name in variables)
+    page = (ROOT / "docs/systems.md").read_text()
+    assert len(variables) == 5 and all(f"`{name}`" in page for name in variables)
 
 
 def test_the_vagrantfile_is_ruby() -> None:

@@ -11,7 +11,7 @@ from .uapi import CAPABILITIES, PROG_TYPES
 
 STATUS = Path("/proc/self/status")
 
-PURPOSES = {  # Most important first; README.md lists them for learners.
+PURPOSES = {  # Most important first; docs/machine.md lists them for learners.
     "bpf": "make maps, load programs",
     "perfmon": "load programs that trace",
     "sys_admin": "list the programs of this machine, count their runs",

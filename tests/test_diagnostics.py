@@ -1,6 +1,6 @@
 import re
 
-from ebpf_lab.diagnostics.compiler import compile_error, death_error
+from ebpf_lab.diagnostics.compiler import call_error, compile_error, death_error
 from ebpf_lab.diagnostics.lines import line_info, line_map
 from ebpf_lab.diagnostics.verifier import verifier_error
 
@@ -89,6 +89,13 @@ def test_a_line_is_found_whether_clang_quotes_it_with_a_number_or_without():
     source = SOURCE.replace("+= 1;", "+= 1")
     lines = {compile_error(output, source).line for output in (plain, gutter)}
     assert lines == {7}  # BCC has put two lines before it
+
+
+def test_a_call_that_a_newer_clang_only_warns_of_is_explained_by_that_warning():
+    text = "call to undeclared function 'msleep'; ISO C99 and later do not support implicit function declarations"
+    output = f"/virtual/main.c:7:3: warning: {text}\n{REWRITTEN}"
+    error = call_error(output, SOURCE, REWRITTEN, 0)
+    assert error.rule == "no-such-function" and "no function msleep" in str(error)
 
 
 def test_an_unclosed_string_is_explained_also_after_warnings_about_headers():

@@ -190,7 +190,9 @@ def call_error(output: str, source: str, rewritten: str, line: int) -> CompileEr
     log = output[: max(output.find("#if defined(BPF_LICENSE)"), 0)]
     line = line_map(source, rewritten).get(line, 0)
     seen = _diagnostics(log)
-    warnings = [d for d in seen if d.in_source and re.search("implicit(ly)? declar", d.text)]
+    warnings = [
+        d for d in seen if d.in_source and re.search("implicit(ly)? declar|call to undeclared", d.text)
+    ]
     # Calls of library functions come last: clang warns of those, too, that it replaces by their result.
     for warning in sorted(warnings, key=lambda d: "library function" in d.text):
         number, column = _learners_place(warning, seen, source, rewritten)

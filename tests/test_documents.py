@@ -38,6 +38,17 @@ def test_the_readme_is_a_page_to_begin_with():
     assert len(lines) <= 120 and [line for line in lines if len(line) >= 140] == []
 
 
+def test_the_glossary_is_in_order_and_each_word_is_in_its_chapter():
+    entries = re.findall(
+        r"^\* (\*\*.*?\*\*):.*Chapter (\d)\.$", (ROOT / "docs/glossary.md").read_text(), re.M
+    )
+    words = [(word, chapter) for names, chapter in entries for word in re.findall(r"\*\*(.*?)\*\*", names)]
+    firsts = [names.strip("*").lower() for names, _ in entries]
+    assert len(words) > 30 and firsts == sorted(firsts)
+    chapters = {path.name[1]: path.read_text().lower() for path in ROOT.glob("notebooks/0*.ipynb")}
+    assert [word for word, chapter in words if word.lower() not in chapters[chapter]] == []
+
+
 def test_contributing_has_the_rooms_in_the_order_of_their_layers():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = [set(re.findall(r"\w+", layer)) for layer in reversed(contracts[0]["layers"])]

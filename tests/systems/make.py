@@ -28,9 +28,11 @@ BARE = ["sudo", "python3", "git", "iproute2", "procps"]
 DPKG = ["force-unsafe-io", *(f"path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale"))]
 DPKG += ["path-exclude=/etc/kernel/postinst.d/initramfs-tools"]  # Nothing boots from here by an initrd.
 TESTS = ["pytest", "pytest-timeout", "pytest-xdist", "nbval", "hypothesis"]
-LAUNCH = (
-    'mapfile -t launcher < <(python3 -B -m ebpf_lab.setup.helper); "${launcher[@]}" .venv/bin/python "$@"'
-)
+LAUNCH = """
+export PATH="$PATH:/usr/sbin:/sbin" # as ./lab does
+mapfile -t launcher < <(python3 -B -m ebpf_lab.setup.helper)
+"${launcher[@]}" .venv/bin/python "$@"
+"""
 # Its lines have other pids than run() tells: make() has a name space of processes.
 FIRST_LINE = """
 from ebpf_lab import BPF, attach, record, run

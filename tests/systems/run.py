@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import FrameType
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -27,24 +26,14 @@ from systems.make import LAUNCH, SYSTEMS, WHEELS, system  # noqa: E402
 
 PLAIN = "bytecode capabilities checkup diagnostics errors explanations headers machine setup"
 KERNEL = "bpf buffers hooks kprobes layouts map_kinds maps mistakes printk rejected testload"
-SHORT = [*CHAPTERS, *(f"tests/test_{name}.py" for name in PLAIN.split())]
-SHORT += [f"tests/kernel/test_{name}.py" for name in KERNEL.split()]
-LONG = ["--long", "notebooks", "tests/kernel", *SHORT[len(CHAPTERS) : -len(KERNEL.split())]]
-PYTEST = [
-    "-m",
-    "pytest",
-    "-p",
-    "no:cacheprovider",
-    "-n",
-    "2",
-    "--dist",
-    "loadfile",
-    "--no-loadscope-reorder",
-    "--durations=9",
-]
+TESTS = [f"tests/test_{name}.py" for name in PLAIN.split()]
+SHORT = [*CHAPTERS, *TESTS, *(f"tests/kernel/test_{name}.py" for name in KERNEL.split())]
+LONG = ["--long", "notebooks", *TESTS, "tests/kernel"]
+PYTEST = ["-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+PYTEST += ["--durations=9"]
 
 
-def main(*arguments: str) -> None:
+def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="./lab test", allow_abbrev=False)
     parser.add_argument("--system", required=True)
     parser.add_argument("--kernel", choices=["debian"])
@@ -54,48 +43,53 @@ def main(*arguments: str) -> None:
     with open(SYSTEMS / f"{options.system}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time; the kernel unlocks it, however this one ends
         folder = system(options.system)
+        if options.kernel:
+            return _alone("boot", folder, *["--long"][: options.long], *tests)
         wanted = tests or (LONG if options.long else SHORT)
-        failed = False
-        for user in (LEARNER, 0):
-            print(
-                f"==> Tests in Debian {options.system}, as {'an ordinary user' if user else 'root'}",
-                flush=True,
-            )
-            inside = [sys.executable, __file__, "inside", folder, str(user), *wanted]
-            failed |= subprocess.run([*ALONE, *inside], check=False).returncode != 0
-    if not tests:
-        print("\n" + results.systems())
-    sys.exit(failed)
+        failed = 0
+        for user, name in [(LEARNER, "an ordinary user"), (0, "root")]:
+            print(f"==> Tests in Debian {options.system}, as {name}", flush=True)
+            failed |= _alone("inside", folder, str(user), "" if tests else "whole", *wanted)
+    print("\n" + results.systems())
+    return failed
 
 
-def inside(folder: str, user: str, *tests: str) -> None:
-    """Put the system together, run the tests in it on this machine's kernel, and keep what they found."""
+def _alone(part: str, folder: Path, *arguments: str) -> int:
+    """Run ``part`` of this file with mounts of its own; its exit code."""
+    return subprocess.run(
+        [*ALONE, sys.executable, __file__, part, folder, *arguments], check=False
+    ).returncode
+
+
+def inside(folder: str, user: str, whole: str, *tests: str) -> int:
+    """Put the system together and run the tests in it, on this machine's kernel; what a whole run found is kept."""
     root = assembled(Path(folder))
     env = {"LAB_RESULTS": "/tmp/results", "LAB_SYSTEM": _name(root), "XDG_CACHE_HOME": f"/{COMPILES}"}
-    words = ["bash", "-c", f"./lab setup && {LAUNCH}", "bash", *PYTEST, *tests]
-    signal.signal(signal.SIGTERM, _end)
-    tested = subprocess.Popen(
-        command(root, int(user), *words, **env), stdin=subprocess.DEVNULL, process_group=0
+    words = command(
+        root, int(user), "bash", "-c", f"./lab setup || exit; {LAUNCH}", "bash", *PYTEST, *tests, **env
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Devices that tests make would be in another run's way; 127.0.0.1 is for Jupyter.
+    loopback = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    tested = subprocess.Popen([*loopback, *words], stdin=subprocess.DEVNULL, process_group=0)
     try:
         returncode = tested.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(tested.pid, signal.SIGKILL)  # pytest's workers too
     took = json.loads(Path(folder, "made").read_text())["seconds"]
-    for path in (root / "tmp/results").glob("*.json"):
+    for path in (root / "tmp/results").glob("*.json" if whole else "none"):
         result = json.loads(path.read_text())
         result["facts"]["./lab setup, to the first line"] = f"{took} s"
         results.add(result, results.FOLDER)
-    sys.exit(returncode)
+    return returncode
 
 
-def boot(folder: str, *tests: str) -> None:
+def boot(folder: str, *tests: str) -> int:
     """Put the system together, and run the tests in it on its own kernel, in QEMU."""
     root = assembled(Path(folder))
-    image = max(
-        (root / "boot").glob("vmlinuz-*"), key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)]
-    )
+    images = (root / "boot").glob("vmlinuz-*")
+    image = max(images, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)])
     command = [sys.executable, str(ROOT / "tests/kernels/run.py"), str(image), *tests]
     env = {"LAB_SYSTEM": _name(root), "XDG_CACHE_HOME": f"{folder}/cache"}
     os.execve(sys.executable, [*command, "--system", str(root), f"/{PROJECT}"], os.environ | env)
@@ -122,16 +116,9 @@ def assembled(folder: Path) -> Path:
     return over / "root"
 
 
-def _end(signum: int, frame: FrameType | None) -> None:
-    sys.exit(1)
-
-
 if __name__ == "__main__":
+    parts = {"inside": inside, "boot": boot}
     try:
-        parts = {"inside": inside, "boot": boot}
-        if sys.argv[1] in parts:
-            parts[sys.argv[1]](*sys.argv[2:])
-        else:
-            main(*sys.argv[1:])
+        sys.exit(parts[sys.argv[1]](*sys.argv[2:]) if sys.argv[1] in parts else main(*sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit("Ended before the tests were")

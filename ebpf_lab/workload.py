@@ -38,6 +38,7 @@ def run(
     times: int = 1,
     *,
     uid: int | None = None,
+    gid: int | None = None,
     parallel: bool = False,
     seconds: float = 180,
 ) -> Processes:
@@ -45,21 +46,21 @@ def run(
 
     ``command`` is a string as one types it, or a list. It is looked up in PATH
     before anything starts, so that each process makes exactly one execve. Its
-    output is discarded. ``uid`` is the user (a number) to run it as; a process of
-    another user gets none of this process's capabilities.
+    output is discarded. ``uid`` is the user (a number) to run it as, and ``gid`` that user's group, of the
+    same number unless you say another; a process of another user gets none of this process's capabilities.
 
     ``seconds`` is the time for all of them: what runs longer is killed, and raises
     TimeoutError. An interrupt kills it too.
     """
     argv = _argv(command)
-    _check_numbers(times, uid)
+    _check_numbers(times, uid, gid)
     deadline = time.monotonic() + seconds
     started = Processes(argv)
     running: list[subprocess.Popen] = []
     try:
         for _ in range(times):
             with held_back():  # an interrupt between the start and the append would leave the process running
-                running.append(_start(argv, uid))
+                running.append(_start(argv, uid, gid))
             started.pids.append(running[-1].pid)
             if not parallel:
                 _wait(running, started, deadline)
@@ -89,20 +90,23 @@ def _argv(command: str | list[str]) -> list[str]:
     return [os.path.abspath(path), *argv[1:]]
 
 
-def _check_numbers(times: int, uid: int | None) -> None:
+def _check_numbers(times: int, uid: int | None, gid: int | None) -> None:
     if isinstance(times, bool) or not isinstance(times, int) or times < 0:
         raise ValueError(f"times is how often to run the command: a whole number, not {times!r}")
-    if uid is not None and not (
-        isinstance(uid, int) and 0 <= uid < 2**32 - 1
-    ):  # To the kernel, -1 is "no change".
-        raise ValueError(f"uid is the number of a user, not {uid!r}")
+    for number, whose in ((uid, "uid is the number of a user"), (gid, "gid is the number of a group")):
+        # To the kernel, -1 is "no change".
+        if number is not None and not (isinstance(number, int) and 0 <= number < 2**32 - 1):
+            raise ValueError(f"{whose}, not {number!r}")
+    if gid is not None and uid is None:
+        raise ValueError("gid is the group of another user: give run() that user's uid, too")
 
 
-def _start(argv: list[str], uid: int | None) -> subprocess.Popen:
+def _start(argv: list[str], uid: int | None, gid: int | None) -> subprocess.Popen:
     quiet = subprocess.DEVNULL
     user: dict[str, Any] = {}
     if uid is not None:
-        user = {"user": uid, "group": uid, "extra_groups": [], "preexec_fn": _drop_ambient}
+        group = uid if gid is None else gid
+        user = {"user": uid, "group": group, "extra_groups": [], "preexec_fn": _drop_ambient}
     return subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet, **user)
 
 

@@ -102,6 +102,20 @@ def test_a_workload_can_run_as_another_user():
     assert run(["/bin/sh", "-c", check], uid=12345).returncodes == [0]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root, or CAP_SETUID, may run something as another user")
+def test_a_workload_can_run_in_a_group_of_another_number_than_its_user():
+    check = '[ "$(id -u)" = 12345 ] && [ "$(id -G)" = 54321 ]'
+    assert run(["/bin/sh", "-c", check], uid=12345, gid=54321).returncodes == [0]
+
+
+@pytest.mark.parametrize(
+    ("gid", "why"), [("root", "number of a group"), (-1, "number of a group"), (7, "uid, too")]
+)
+def test_gid_must_be_the_number_of_another_user_s_group(gid, why):
+    with pytest.raises(ValueError, match=why):
+        run("/bin/true", uid=None if gid == 7 else 12345, gid=gid)
+
+
 def _children(pid=None):
     task = Path(f"/proc/{pid or os.getpid()}/task")
     return [int(child) for children in task.glob("*/children") for child in children.read_text().split()]

@@ -1,87 +1,87 @@
-"""What the exercises share: their table, the result of a check, and what a check asks of a program."""
+"""What the exercises share: their table, and what a check asks of a program before and after it drives it."""
 
-import html
-import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
-from bcc.table import TableBase
+from bcc import table as bcc_table
 
 from ..bpf import BPF
-from ..hooks import attached
+from ..hooks import attach, attached
+from ..inspect.bytecode import LOAD_64, MAP, instructions
 from ..kernel import syscalls
+from ..loading.libbcc import lib
 from ..maps import to_frame
 from ..reading.buffer_reader import BUFFERS, buffer_of
 from ..reading.unpack import RAW
-
-# A user that no program of this machine runs as, nor a check in another notebook, so that its counts are ours alone:
-# above the uids that systemd and directory services give out. The dispatchers of chapter 4 know it as WATCHED.
-OTHER_USER = 2_100_000_000 + 3 * os.getpid()
-
-
-@dataclass(frozen=True)
-class Result:
-    """What check() found; true where the task is done.
-
-    ``sent`` is the workload, ``saw`` what came of it, ``log`` the output of the compiler
-    or the kernel where the program failed.
-    """
-
-    done: bool
-    why: str
-    sent: str = ""
-    saw: str = ""
-    log: str = ""
-
-    def __bool__(self) -> bool:
-        return self.done
-
-    def __repr__(self) -> str:
-        parts = [f"{'done' if self.done else 'not yet'}: {self.why}"]
-        parts += [f"  sent: {self.sent}"] * bool(self.sent) + [f"  saw:  {self.saw}"] * bool(self.saw)
-        return "\n".join(parts)
-
-    def _repr_html_(self) -> str:
-        mark = "✓ Done" if self.done else "✗ Not yet"
-        rows = "".join(
-            f"<br><b>{name}</b> {html.escape(text)}"
-            for name, text in (("Sent:", self.sent), ("Saw:", self.saw))
-            if text
-        )
-        why = html.escape(self.why).replace("\n", "<br>")
-        return (
-            f"<div role='status'><b>{mark}.</b> <span style='white-space: pre-wrap'>{why}</span>{rows}</div>"
-        )
-
-
-class NotYet(Exception):
-    """The program lacks what the exercise needs to be tried at all."""
-
+from .verdict import NotYet, Result
 
 Try = Callable[[BPF], Result]
-EXERCISES: dict[str, Try] = {}  # name -> the function that tries a solution
 
 
-def exercise(name: str) -> Callable[[Try], Try]:
+class Exercise(NamedTuple):
+    """How a program is tried as a solution, and what to try once it is one."""
+
+    try_out: Try
+    next: str
+
+
+EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(name: str, *, next: str) -> Callable[[Try], Try]:
     """Enter a function into the table of exercises: it drives the program that it is given, and judges."""
 
     def enter(function: Try) -> Try:
-        EXERCISES[name] = function
+        EXERCISES[name] = Exercise(function, next)
         return function
 
     return enter
 
 
+def check_function(b: BPF, name: str) -> None:
+    """NotYet where the program has no function ``name``."""
+    if name not in b.functions:
+        raise NotYet(f"there is no function named {name!r} yet; {_what_is_there(b)}")
+
+
+def put_at(b: BPF, syscall: str, fn_name: str) -> None:
+    """Attach ``fn_name`` to the entry of a system call, unless the program has attached itself there."""
+    entries = (f":sys_enter_{syscall}", f"_sys_{syscall}")
+    if fn_name in b.functions:
+        attach(b, syscall=syscall, fn_name=fn_name)
+    elif not any(hook.endswith(entries) for hook in attached(b)):
+        raise NotYet(f"there is no function named {fn_name!r} yet, nor one at {syscall}; {_what_is_there(b)}")
+
+
+def _what_is_there(b: BPF) -> str:
+    own = [name for name in b.functions if not name.startswith(("tracepoint__", "raw_tracepoint__"))]
+    hooks = f"; it is attached to {', '.join(attached(b))}" if attached(b) else ""
+    return f"the program has {', '.join(own) or 'no function that a check could attach'}{hooks}"
+
+
 def fill_slot(b: BPF, syscall: str, fn_name: str) -> int:
     """Load ``fn_name`` into the slot of a system call in the program array `syscall`; returns its number."""
     number = syscalls.syscall_nr(syscall)
-    b["syscall"][number] = b.load_func(fn_name, BPF.RAW_TRACEPOINT)
+    check_function(b, fn_name)
+    map_of(b, "syscall")[number] = b.load_func(fn_name, BPF.RAW_TRACEPOINT)
     return number
 
 
-def output_of(b: BPF, *fields: str) -> TableBase:
+def maps_of(b: BPF) -> list[str]:
+    """The names of the program's maps."""
+    return [lib.bpf_table_name(b.module, n).decode() for n in range(lib.bpf_num_tables(b.module))]
+
+
+def map_of(b: BPF, name: str) -> bcc_table.TableBase:
+    """The program's map of that name; NotYet where there is none."""
+    if name not in (known := maps_of(b)):
+        raise NotYet(f"there is no map named {name} yet; the program's maps: {', '.join(known) or 'none'}")
+    return b[name]
+
+
+def output_of(b: BPF, *fields: str) -> bcc_table.TableBase:
     """The program's buffer `output`; NotYet where its events lack one of ``fields``."""
-    output = b["output"]
+    output = map_of(b, "output")
     if not isinstance(output, BUFFERS):
         raise NotYet("output is no perf or ring buffer: BPF_RINGBUF_OUTPUT(output, 16) makes one")
     known = buffer_of(output).dtype.names or ()
@@ -99,24 +99,53 @@ def check_attached(b: BPF) -> None:
 
 
 def check_at_sys_enter(b: BPF) -> None:
-    """NotYet where the program has not attached itself to the raw tracepoint sys_enter."""
-    if "rawtracepoint:sys_enter" not in attached(b):
-        raise NotYet("it is not attached to the raw tracepoint sys_enter: RAW_TRACEPOINT_PROBE does that")
+    """NotYet where the program has not attached itself to where all system calls begin."""
+    if not {"rawtracepoint:sys_enter", "tracepoint:raw_syscalls:sys_enter"} & set(hooks := attached(b)):
+        where = f"is attached to {', '.join(hooks)}" if hooks else "is attached to nothing"
+        raise NotYet(
+            f"it is not attached to the raw tracepoint sys_enter, but {where}: "
+            "RAW_TRACEPOINT_PROBE(sys_enter), in place of a function's head, does that"
+        )
 
 
-def counts_of(b: BPF) -> dict[int, int]:
-    """{key: count} of the program's counter_table, whatever kind of map that is."""
+def counts_of(b: BPF, name: str = "counter_table") -> dict[int, int]:
+    """{key: count} of a map of counters, of whatever kind; a count of 0 is none."""
     try:
-        frame = to_frame(b["counter_table"])
+        frame = to_frame(map_of(b, name))
     except TypeError as e:  # the learner's map is of a kind that can't be read
         raise NotYet(str(e)) from e
-    if "key" not in frame:
-        raise NotYet("the key of counter_table is not one number")
-    return dict(zip(frame.key.tolist(), frame[frame.columns[-1]].tolist(), strict=True))
+    key, *values = frame.columns
+    if not (values == ["value"] or values[-1:] == ["total"]) or {
+        frame[key].dtype.kind,
+        frame[values[-1]].dtype.kind,
+    } - set("iu"):
+        raise NotYet(f"the entries of {name} are not one number as the key and one as the count")
+    return {
+        key: count
+        for key, count in zip(frame[key].tolist(), frame[values[-1]].tolist(), strict=True)
+        if count
+    }
 
 
-def listed(messages: Iterable[set[str]]) -> str:
-    """At most four of the messages, as text."""
-    found = sorted(set().union(*messages))
-    more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-    return (", ".join(map(repr, found[:4])) + more) or "nothing"
+def not_atomic(b: BPF, name: str) -> str:
+    """Which function changes numbers of a map that all CPUs share without an atomic instruction, as a sentence, or ''."""
+    table = map_of(b, name)
+    if isinstance(table, bcc_table.PerCpuHash | bcc_table.PerCpuArray):
+        return ""
+    for function in b.functions:
+        code = instructions(b.dump_func(function.encode()))
+        uses = any(one.opcode == LOAD_64 and one.src in MAP and one.imm == table.map_fd for one in code)
+        if uses and not any(one.atomic for one in code):
+            return (
+                f"nothing was lost this time, but it can be: {_readable(function)} reads a count of {name}, adds and "
+                "writes in three steps, and two CPUs can do so at once. Add atomically, or give each CPU its own value"
+            )
+    return ""
+
+
+def _readable(function: str) -> str:
+    """A function's name, or the macro that stands in its place."""
+    raw, tracepoint = function.removeprefix("raw_tracepoint__"), function.removeprefix("tracepoint__")
+    if raw != function:
+        return f"RAW_TRACEPOINT_PROBE({raw})"
+    return function if tracepoint == function else f"TRACEPOINT_PROBE({tracepoint.replace('__', ', ', 1)})"

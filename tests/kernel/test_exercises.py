@@ -35,6 +35,13 @@ def test_a_program_that_prints_for_odd_pids_only_is_not_yet_a_solution():
     assert not result and ("nothing for pid" in result.why or "even pids got no message" in result.why)
 
 
+def test_a_verdict_knows_its_exercise_and_leads_on_once_it_is_done(hello):
+    done, not_yet = check("odd-even", ODD_EVEN), check("odd-even", hello)
+    assert done.exercise == not_yet.exercise == "odd-even"
+    assert done.next in repr(done) and "Next, if you like:" in done._repr_html_()
+    assert done.next and not not_yet.next and "Next" not in not_yet._repr_html_()
+
+
 def test_a_check_and_a_running_program_do_not_disturb_each_other(hello):
     b = BPF(text=hello)
     attach(b, syscall="execve", fn_name="hello")
@@ -118,9 +125,9 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat) {
 """
 ROOMY = """
 BPF_RINGBUF_OUTPUT(output, PAGES);
-struct event { u64 time; char text[32]; };
+struct event { u64 time; u32 cpu; char text[28]; };
 int burst(struct __sk_buff *skb) {
-  struct event event = {bpf_ktime_get_ns()};
+  struct event event = {bpf_ktime_get_ns(), bpf_get_smp_processor_id(), "Hello World"};
   output.ringbuf_output(&event, sizeof(event), 0);
   return 0;
 }
@@ -129,7 +136,8 @@ int burst(struct __sk_buff *skb) {
 
 def test_messages_in_a_buffer_are_told_apart_too():
     assert "the same message" in check("odd-even-events", EVENTS).why
-    assert check("odd-even-events", EVENTS.replace("__builtin_memcpy", "if (data.pid % 2) __builtin_memcpy"))
+    two = '  if (data.pid % 2) __builtin_memcpy(&data.message, "odd", 4);\n  else __builtin_memcpy(&data.message, "even", 5);'
+    assert check("odd-even-events", EVENTS.replace('  __builtin_memcpy(&data.message, "same", 5);', two))
 
 
 @pytest.mark.parametrize(
@@ -195,16 +203,17 @@ EXPLICIT = DISPATCH.replace("HEAD", "int hello(struct bpf_raw_tracepoint_args *c
 PROBE = DISPATCH.replace("HEAD", "RAW_TRACEPOINT_PROBE(sys_enter)")
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize(
     ("name", "program", "done", "why"),
     [
         ("probe", PROBE, True, "each execve is a jump"),
         ("probe", EXPLICIT, False, "not attached to the raw tracepoint"),
-        ("probe", PROBE.replace("WATCHED", "WATCHED + 1"), False, "not each execve was a jump"),
+        ("probe", PROBE.replace("WATCHED", "WATCHED + 1"), False, "not each execve of the watched user"),
         ("probe", PROBE.replace("hello_exec", "other"), False, "no function named 'hello_exec'"),
         ("own-target", EXPLICIT, True, "jumps to your target"),
         ("own-target", EXPLICIT.replace("folder);", "folder + 1);"), False, "not each folder was sent"),
-        ("own-target", EXPLICIT.replace("jumps.atomic_increment(number)", ""), False, "not each of the 14 chdir"),
+        ("own-target", EXPLICIT.replace("jumps.atomic_increment(number)", ""), False, "not each of the 15 chdir"),
         ("own-target", EXPLICIT.replace("output.ringbuf_output(&event, sizeof(event), 0);", ""), False, "no function sends"),
     ],
 )  # fmt: skip

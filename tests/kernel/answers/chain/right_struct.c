@@ -1,0 +1,43 @@
+// right
+BPF_PROG_ARRAY(next, 3);
+BPF_ARRAY(input, u64, 1);
+BPF_ARRAY(result, u64, 1);
+
+struct work {
+  u64 number;
+  u32 steps;
+};
+BPF_PERCPU_ARRAY(state, struct work, 1);
+
+int first(struct __sk_buff *skb) {
+  int slot = 0;
+  struct work *mine = state.lookup(&slot);
+  u64 *number = input.lookup(&slot);
+  if (number == 0 || mine == 0)
+    return 0;
+  mine->number = *number;
+  mine->steps = 1;
+  next.call(skb, 1);
+  return 0;
+}
+
+int second(struct __sk_buff *skb) {
+  int slot = 0;
+  struct work *mine = state.lookup(&slot);
+  if (mine == 0)
+    return 0;
+  mine->number++;
+  mine->steps++;
+  next.call(skb, 2);
+  return 0;
+}
+
+int third(struct __sk_buff *skb) {
+  int slot = 0;
+  struct work *mine = state.lookup(&slot);
+  if (mine == 0)
+    return 0;
+  u64 answer = mine->number << 1;
+  result.update(&slot, &answer);
+  return 0;
+}

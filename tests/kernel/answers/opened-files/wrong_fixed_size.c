@@ -1,0 +1,14 @@
+// wrong: ends with its page of memory
+BPF_RINGBUF_OUTPUT(output, 256);
+
+struct data_t {
+  u32 pid;
+  char name[64];
+};
+
+TRACEPOINT_PROBE(syscalls, sys_enter_openat) {
+  struct data_t data = {bpf_get_current_pid_tgid() >> 32};
+  bpf_probe_read_user(&data.name, sizeof(data.name), args->filename);
+  output.ringbuf_output(&data, sizeof(data), 0);
+  return 0;
+}

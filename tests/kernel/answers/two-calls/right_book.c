@@ -1,0 +1,40 @@
+// right
+BPF_HASH(counter_table);
+
+int count_execve(void *ctx) {
+	u64 uid;
+	u64 counter = 0;
+	u64 *p;
+
+	uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+
+	p = counter_table.lookup(&uid);
+
+	if (p != 0) {
+		counter = *p;
+	}
+
+	counter++;
+
+	counter_table.update(&uid, &counter);
+	return 0;
+}
+
+int count_chdir(void *ctx) {
+	u64 uid;
+	u64 counter = 0;
+	u64 *p;
+
+	uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+
+	p = counter_table.lookup(&uid);
+
+	if (p != 0) {
+		counter = *p;
+	}
+
+	counter++;
+
+	counter_table.update(&uid, &counter);
+	return 0;
+}

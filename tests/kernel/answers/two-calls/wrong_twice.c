@@ -1,0 +1,15 @@
+// wrong: each call was counted twice
+BPF_HASH(counter_table);
+
+int count_execve(void *ctx) {
+  u64 uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+  counter_table.atomic_increment(uid);
+  counter_table.atomic_increment(uid);
+  return 0;
+}
+
+int count_chdir(void *ctx) {
+  u64 uid = bpf_get_current_uid_gid() & 0xFFFFFFFF;
+  counter_table.atomic_increment(uid);
+  return 0;
+}

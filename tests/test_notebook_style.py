@@ -74,3 +74,31 @@ def test_a_chapter_credits_the_book_and_has_a_solution(notebook):
     if path.parent == FOLDER:
         assert "Liz Rice" in notebook.cells[0].source
         assert (FOLDER / "solutions" / path.name).exists()
+
+
+def test_a_link_leads_to_a_file_and_to_a_heading_that_is_there(notebook):
+    notebook, path = notebook
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for file, heading in re.findall(r"(?<!!)\[[^]]*\]\((?!http)([^)#]+)(?:#([^)]+))?\)", prose):
+        target = path.parent / file
+        assert target.exists(), file
+        if heading:  # JupyterLab makes it of the heading's text
+            assert heading in [title.replace(" ", "-") for title in headings(target)], heading
+
+
+def headings(path):
+    cells = nbformat.read(path, as_version=nbformat.NO_CONVERT).cells
+    return re.findall(
+        r"^#+ (.*)$", "\n".join(cell.source for cell in cells if cell.cell_type == "markdown"), re.M
+    )
+
+
+def test_a_task_has_stars_two_hints_a_solution_and_then_the_program_live(notebook):
+    cells = notebook[0].cells
+    for n, cell in enumerate(cells):
+        if cell.cell_type == "code" and cell.source.startswith("check("):
+            task, live = cells[n - 2].source, cells[n + 2].source
+            assert re.search(r"^### .* ★{1,3}$", task, re.M)
+            folded = re.findall("<summary>(.*?)</summary>", task)
+            assert folded == ["Hint 1", "Hint 2", "Solution"] and "](solutions/" in task
+            assert re.search(r"\b(watch|draw)\(", live)

@@ -98,6 +98,15 @@ def test_a_call_that_a_newer_clang_only_warns_of_is_explained_by_that_warning():
     assert error.rule == "no-such-function" and "no function msleep" in str(error)
 
 
+def test_the_nearest_field_is_told_where_clang_does_not_tell_it():
+    source = (
+        "\nstruct data_t { u32 pid; char comm[16]; };\nint hello(void *ctx) { struct data_t d; d.pdi = 1; }\n"
+    )
+    output = "/virtual/main.c:3:43: error: no member named 'pdi' in 'struct data_t'\n"
+    error = compile_error(output, source)
+    assert error.rule == "misspelt" and "write pid" in error.fix
+
+
 def test_an_unclosed_string_is_explained_also_after_warnings_about_headers():
     output = (
         "arch/x86/include/asm/ibt.h:77:8: warning: 'nocf_check' attribute ignored [-Wignored-attributes]\n"

@@ -107,6 +107,14 @@ def test_the_nearest_field_is_told_where_clang_does_not_tell_it():
     assert error.rule == "misspelt" and "write pid" in error.fix
 
 
+def test_an_unresolved_call_on_a_line_that_calls_nothing_is_the_compilers_own():
+    for line in ("  __builtin_unreachable();", "  *(int *)0 = 1;"):
+        source = SOURCE.replace("  *p += 1;", line)
+        rewritten = REWRITTEN.replace("  *p += 1;", line)
+        error = call_error(rewritten, source, rewritten, rewritten.split("\n").index(line) + 1)
+        assert (error.rule, error.line) == ("undefined", 7)
+
+
 def test_an_unclosed_string_is_explained_also_after_warnings_about_headers():
     output = (
         "arch/x86/include/asm/ibt.h:77:8: warning: 'nocf_check' attribute ignored [-Wignored-attributes]\n"

@@ -205,6 +205,9 @@ def call_error(output: str, source: str, rewritten: str, line: int) -> CompileEr
             # LLVM's own message for the calls that it rejects itself.
             message = f"A call to built-in function '{builtin[1]}' is not supported."
             return _error(message, log, source, line, explained=message)
+    if line and all(name.startswith("__builtin_") for name in called):
+        message = "the program cannot go on after this line"
+        return _error(message, log, source, line, explained=message, undefined=True)
     definition = r"\bstatic\b[^;{}]*\b%s\s*\([^;{}]*\)\s*{"
     own = [name for name in called if re.search(definition % name, source)]
     name = next(iter([*own, *called]), "a function")

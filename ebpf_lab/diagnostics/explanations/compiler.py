@@ -110,6 +110,14 @@ COMPILER = [
         example="the call of twice is neither inlined nor a call of a helper",
     ),
     Explanation(
+        "undefined",
+        when="undefined",
+        meaning="what the program does here is undefined in C, so the compiler has made no instructions for what follows.",
+        why="where a program cannot go on, clang 21 and newer call __bpf_trap(), which BCC cannot load; with older ones the verifier rejects the program.",
+        fixes=("check this line for a NULL pointer, a division by 0 and __builtin_unreachable(), and the function for a missing return.",),
+        example="the program cannot go on after this line",
+    ),
+    Explanation(
         "noinline",
         pattern=r"(?:undeclared identifier|unknown type name) '(?P<word>__noinline(?:__)?)'",
         meaning="a function of a BCC program cannot be marked noinline.",

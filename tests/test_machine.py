@@ -7,7 +7,13 @@ from ebpf_lab.inspect.machine import _named, disassembled, withheld
 
 def test_an_address_is_an_offset_in_its_own_function_and_a_name_elsewhere():
     def named(number):
-        return _named([number], start=0x1000, size=0x100, symbols={0x5000: "bpf_trace_printk"})
+        return _named(
+            [number],
+            start=0x1000,
+            size=0x100,
+            symbols={0x5000: "bpf_trace_printk"},
+            programs=[(0x6000, "target")],
+        )
 
     assert [named(n) for n in ("0x1010", "0x5000", "0x8", "0x1100")] == [
         "0x10",
@@ -15,6 +21,7 @@ def test_an_address_is_an_offset_in_its_own_function_and_a_name_elsewhere():
         "0x8",
         "0x1100",
     ]
+    assert [named(n) for n in ("0x600b", "0x7000")] == ["target+0xb", "0x7000"]
 
 
 def program(monkeypatch, cpu, jited, size=4):

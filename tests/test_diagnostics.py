@@ -115,6 +115,14 @@ def test_an_unresolved_call_on_a_line_that_calls_nothing_is_the_compilers_own():
         assert (error.rule, error.line) == ("undefined", 7)
 
 
+def test_the_first_line_of_a_loop_is_named_however_few_instructions_it_has():
+    body = "".join(f"{n}: (07) r7 += 1\n" for n in range(1, 8))
+    loop = f"; first @ main.c:11\n0: (1d) if r6 == r7 goto pc+9\n; *p += 1; @ main.c:12\n{body}"
+    log = f"0: R1=ctx() R10=fp0\n{loop * 9}The sequence of 8193 jumps is too complex.\nprocessed 72 insns\n"
+    error = verifier_error("hello", "Bad address", log, SOURCE, REWRITTEN)
+    assert (error.rule, error.line) == ("too-many-branches", 6)
+
+
 def test_an_unclosed_string_is_explained_also_after_warnings_about_headers():
     output = (
         "arch/x86/include/asm/ibt.h:77:8: warning: 'nocf_check' attribute ignored [-Wignored-attributes]\n"

@@ -77,8 +77,8 @@ def facts_of(log: VerifierLog, message: str, source: str, function: str) -> Fact
 
 def _loop(log: VerifierLog) -> int:
     """The first line of the loop that fills a log that is too long."""
-    visits = Counter(step.line for step in log if step.line)
-    return min((line for line in visits if visits[line] * 3 > max(visits.values())), default=0)
+    visits = Counter((step.line, step.instruction) for step in log if step.line)
+    return min((line for (line, _), times in visits.items() if times * 3 > max(visits.values())), default=0)
 
 
 def _parameter(source: str, function: str) -> str:

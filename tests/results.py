@@ -38,6 +38,7 @@ UNTRIED = {  # A result of a system of that name replaces its row.
     "Fedora, openSUSE, Arch": "`./lab` stops with the command that installs what is missing, then goes on; openSUSE Leap 16.0 has no BCC",
     "Windows": "in [WSL2](#in-wsl2), or in [a virtual machine](#in-a-virtual-machine)",
     "macOS": "in [a virtual machine](#in-a-virtual-machine)",
+    "Codespaces, Docker": "in [a container](#in-a-container)",
 }
 
 

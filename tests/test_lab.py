@@ -35,6 +35,7 @@ def test_help_names_every_command_and_option():
         "--system",
         "--vagrant",
         "--lima",
+        "--container",
         "--long",
         "--tests",
         "--no-browser",

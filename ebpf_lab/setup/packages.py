@@ -37,7 +37,7 @@ INSTEAD = {  # what works where no package here brings it
     "headers": "build this kernel's source, then BCC_KERNEL_SOURCE=/path/to/it ./lab; or use a virtual machine",
     "bpftool": "put the bpftool of github.com/libbpf/bpftool/releases, one file, into /usr/local/bin",
 }
-MACHINES = {  # for ./lab test --system, --machine, --vagrant and --lima, which only Debian has run
+MACHINES = {  # for ./lab test --system, --machine, --vagrant, --lima and --container, which only Debian has run
     "arm64": ["qemu-system-arm", "mmdebstrap", "e2fsprogs", "kmod"],
     "vagrant": [
         "vagrant", "vagrant-libvirt", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
@@ -45,6 +45,7 @@ MACHINES = {  # for ./lab test --system, --machine, --vagrant and --lima, which 
     ],
     "system": ["mmdebstrap"],
     "lima": ["qemu-system-x86", "qemu-utils", "mmdebstrap", "openssh-client"],
+    "container": ["podman", "runc", "mmdebstrap"],
 }  # fmt: skip
 OTHERS = {  # by ID or ID_LIKE of os-release(5), with the names in their lists of packages; untried
     "fedora": ("sudo dnf install", {"bcc": "python3-bcc", "bpftool": "bpftool", "headers": "kernel-devel-$(uname -r)"}),

@@ -1,5 +1,6 @@
 """What the tests of machines share: a copy of the project, wheels for its pip, and waiting."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,12 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return value
 
 
+def give_artefacts_to_the_user() -> None:
+    """Let the user who called sudo delete them, as ./lab uninstall does."""
+    if user := os.environ.get("SUDO_UID"):
+        run("chown", "-R", user, ARTEFACTS)
+
+
 def copy_of_the_project(folder: Path) -> None:
     """Copy the project as a user with uid 1000 would have it, with a .venv of that user."""
     listed = run(
@@ -50,12 +57,15 @@ def copy_of_the_project(folder: Path) -> None:
 
 
 def wheels(folder: Path = ARTEFACTS / "wheels", *options: str) -> Path:
-    """Download what pip in a machine asks for; returns the folder. ``options`` are pip's, for a machine of another CPU."""
-    say("Downloading what pip in the machine will ask for")
+    """Download what pip in a machine asks for, once; returns the folder. ``options`` are pip's, for a machine of another CPU."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
-    pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
-    pip += ["--only-binary=:all:", "--python-version", PYTHON]
-    run(*pip, *options, "-c", ROOT / "constraints.txt", "-d", folder, *wanted)
+    asked, complete = "\n".join([*wanted, (ROOT / "constraints.txt").read_text()]), folder / "complete"
+    if not complete.exists() or complete.read_text() != asked:
+        say("Downloading what pip in the machine will ask for")
+        pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
+        pip += ["--only-binary=:all:", "--python-version", PYTHON]
+        run(*pip, *options, "-c", ROOT / "constraints.txt", "-d", folder, *wanted)
+        complete.write_text(asked)
     return folder

@@ -16,7 +16,16 @@ from functools import partial
 from pathlib import Path
 
 from browser import Lab
-from shared import ARTEFACTS, PIP_CONF, copy_of_the_project, run, say, until, wheels
+from shared import (
+    ARTEFACTS,
+    PIP_CONF,
+    copy_of_the_project,
+    give_artefacts_to_the_user,
+    run,
+    say,
+    until,
+    wheels,
+)
 
 BOX = ARTEFACTS / "vagrant"
 PORT = 8899
@@ -53,8 +62,7 @@ def outside() -> None:
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     to_the_end = ["setpriv", "--pdeathsig", "KILL", *unshare]
     done = subprocess.run([*to_the_end, sys.executable, __file__, "processes"], check=False)
-    if user := os.environ.get("SUDO_UID"):  # The user who started it may want to delete them.
-        run("chown", "-R", user, ARTEFACTS)
+    give_artefacts_to_the_user()
     left = traces() - before
     assert not left, f"left behind: {left}"
     say("Nothing is left behind but the box" if not done.returncode else "FAILED")

@@ -72,6 +72,7 @@ EQUIVALENT = [
     ("odd-even-events|opened-files", "5: u32 pid; -> .*; 6: .* -> u32 pid;", "a reader finds the fields by their names"),
     ("opened-files", "11: .*; 12: .*", ORDER),
     ("own-target", r"28: .* -> .*sizeof\(folder\) - 1, .*", "the highest byte of an address of user space is 0, as what is there on the stack"),
+    ("own-target", r"30: output.*; 31: .* -> output.*", ORDER),
     ("own-target", r"26: struct .*; 27: .* -> struct .*", ORDER),
     ("never-lose", "6: u64 time; -> .*; 7: .* -> u64 time;", "a reader finds the fields by their names"),
     ("probe|own-target|chain", r"\d+: (\w+\.call.*) -> \1 \1", "the second jump is only tried where the first found nothing, and finds nothing either"),

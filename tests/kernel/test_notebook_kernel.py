@@ -92,7 +92,7 @@ def test_after_a_restart_the_c_of_a_program_can_be_run_at_once_and_the_rest_name
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[] if "hello" in path.stem else pytest.mark.long) for path in NOTEBOOKS[:2]],
+    [pytest.param(path, marks=[] if "hello" in path.stem else pytest.mark.long) for path in NOTEBOOKS],
     ids=lambda path: path.stem,
 )
 def test_each_cell_can_be_run_twice_and_later_works_in_any_order_or_says_what_to_run(path, kernel):

@@ -30,9 +30,7 @@ from .verdict import NotYet, Result, listed
 from .workloads import GROUP, OTHER_USER, STRANGER, call_by_name
 
 
-@exercise(
-    "probe", next="give openat a target of its own as well, and look at the table: watch(b['syscall'])."
-)
+@exercise("probe", next="give openat a target of its own as well, and look at the jump table below.")
 def probe(b: BPF) -> Result:
     """A dispatcher that attaches itself to sys_enter jumps to `hello_exec` for each execve of WATCHED."""
     check_at_sys_enter(b)

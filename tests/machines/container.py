@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from browser import Lab
-from shared import ARTEFACTS, ROOT, copy_of_the_project, give_artefacts_to_the_user, run, say
+from shared import ARTEFACTS, ROOT, copy_of_the_project, give_artefacts_to_the_user, run, say, until
 
 STORE = ARTEFACTS / "container"
 STATE = Path("/run/ebpf-lab-container")  # podman takes no longer path than 50 characters for it.
@@ -113,7 +113,9 @@ def started(project: Path, venv: Path, *arguments: str) -> Iterator[Callable[[st
         yield inside
     finally:
         podman("rm", "--force", "--time=0", "lab")
-        run("find", "/sys/fs/cgroup", "-depth", "-path", f"*{GROUP}*", "-type", "d", "-delete")
+        groups = ["find", "/sys/fs/cgroup", "-depth", "-path", f"*{GROUP}*", "-type", "d", "-delete"]
+        # podman's monitor of the container may take a moment to end.
+        until(lambda: not subprocess.run(groups, stderr=subprocess.DEVNULL, check=False).returncode)
 
 
 def lab() -> Lab:

@@ -1,3 +1,4 @@
+import comm
 import pytest
 from test_diagnostics import LOG, REWRITTEN, SOURCE
 
@@ -44,3 +45,11 @@ def test_without_widgets_the_view_is_the_text_of_the_error(error):
 def test_an_error_without_steps_shows_its_log_and_without_a_log_nothing():
     assert "<pre" in steps.unfold(VerifierError("no", log="output")).data
     assert steps.unfold(VerifierError("no")) is None and steps.unfold(ValueError("no")) is None
+
+
+def test_the_page_gets_a_view_together_with_what_it_shows(error, monkeypatch):
+    opened, create = [], comm.create_comm
+    monkeypatch.setattr(comm, "create_comm", lambda **sent: opened.append(sent["data"]) or create(**sent))
+    view = steps.unfold(error)
+    shown = [data["state"]["shown"] for data in opened if "_anywidget_id" in data["state"]]
+    assert shown == [view.shown] and view.shown["steps"]

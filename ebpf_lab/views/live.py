@@ -23,9 +23,8 @@ class LiveView(View):
 
     patience = PERIOD  # seconds without news after which it looks again
 
-    # One trait for all that the thread changes, so that each update is one message: what _picture() gives,
-    # running, and note, a line of text.
-    shown = traitlets.Dict().tag(sync=True)
+    # All that the thread changes is in shown, so that each update is one message: what _picture() gives, running,
+    # and note, a line of text.
     running = traitlets.Bool(True).tag(sync=True)
     ended = traitlets.Bool(False).tag(sync=True)
 

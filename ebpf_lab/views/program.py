@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import traitlets
-
 from ..inspect.program import Insight
 from .view import View
 
@@ -13,8 +11,7 @@ TITLES = {"source": "C", "bytecode": "Bytecode", "machine": "Machine code"}
 class ProgramView(View, page="program"):
     """The widget of explain(b, name); ``insight`` is what it shows."""
 
-    # name, facts, columns (each title, rows of [line, place, text, comment], and a note where there are none)
-    shown = traitlets.Dict().tag(sync=True)
+    # shown: name, facts, columns (each title, rows of [line, place, text, comment], and a note where there are none)
 
     def __init__(self, insight: Insight) -> None:
         super().__init__()

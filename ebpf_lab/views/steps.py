@@ -3,7 +3,6 @@
 import html
 from typing import Any
 
-import traitlets
 from IPython.display import HTML
 
 from ..diagnostics.errors import LabError, VerifierError
@@ -16,8 +15,7 @@ LOG = 200_000  # characters of a log that the browser holds
 class StepsView(View, page="steps"):
     """The widget of a VerifierError: instruction by instruction, what the verifier knew, beside the source line."""
 
-    # source (lines), steps ([instruction, code, line, [[name, what is known, changed] ...]]), omitted, verdict, log
-    shown = traitlets.Dict().tag(sync=True)
+    # shown: source (lines), steps ([instruction, code, line, [[name, what is known, changed] ...]]), omitted, verdict, log
 
     def __init__(self, error: VerifierError) -> None:
         super().__init__()

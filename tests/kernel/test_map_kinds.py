@@ -3,6 +3,7 @@
 import ctypes as ct
 import os
 from inspect import isclass
+from mmap import PAGESIZE
 
 import pytest
 from bcc import PerfSWConfig, PerfType
@@ -80,7 +81,7 @@ def test_a_buffer_has_events_and_no_frame(kind):
     with pytest.raises(TypeError, match=r"use record\(\)"):
         to_frame(table)
     if kind == "RingBuf":
-        assert draw(table).shown["size"] == 4096
+        assert draw(table).shown["size"] == PAGESIZE
     else:
         with pytest.raises(TypeError, match="one for each CPU"):
             draw(table)

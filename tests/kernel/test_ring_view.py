@@ -1,5 +1,6 @@
 import threading
 import time
+from mmap import PAGESIZE
 
 import pytest
 from helpers import until
@@ -10,7 +11,7 @@ from ebpf_lab.reading.ringbuf import Header
 from ebpf_lab.views import ring as ring_view
 
 STRIDE = 8 + 24  # the header, and the struct
-FITS = (4096 - 1) // STRIDE  # kernel/bpf/ringbuf.c: the producer gets no further than size - 1 ahead
+FITS = (PAGESIZE - 1) // STRIDE  # kernel/bpf/ringbuf.c: the producer gets no further than size - 1 ahead
 PROGRAM = """
 struct event { u64 n; char text[16]; };
 BPF_RINGBUF_OUTPUT(output, 1);
@@ -45,7 +46,7 @@ def positions(view):
 
 def test_write_one_and_read_one_move_the_real_positions(b):
     view = draw(b["output"], fire="burst")
-    assert positions(view) == (0, 0) and view.shown["size"] == 4096
+    assert positions(view) == (0, 0) and view.shown["size"] == PAGESIZE
     view.writes += 1
     assert positions(view) == (0, STRIDE) == view._ring.positions()
     assert view.shown["records"] == [[0, 24, "ready"]] and view.shown["waiting"] == "1 record"

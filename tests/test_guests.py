@@ -1,8 +1,10 @@
 """Guests in QEMU end with what booted them, and a disk in the cache is whole."""
 
+import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from machines import arm64_disk
 BOOTS = """
 import signal, guests
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored
-with guests.booted(["sh", "-c", "echo $$; exec sleep 600"], seconds=600) as lines:
+with guests.booted(["sh", "-c", "echo booted; exec sleep SECONDS"], seconds=600) as lines:
     print(next(lines), end="", flush=True)
     lines.read()
 """
@@ -21,13 +23,23 @@ with guests.booted(["sh", "-c", "echo $$; exec sleep 600"], seconds=600) as line
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_guest_ends_with_the_process_that_booted_it(end: signal.Signals) -> None:
+    sleep = f"sleep\x00600.{os.getpid()}\x00"  # as no other process here
     here, pipe = Path(__file__).parent, subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", BOOTS], cwd=here, stdout=pipe, text=True) as boots:
-        assert boots.stdout
-        guest = Path("/proc", boots.stdout.readline().strip(), "cmdline")
-        assert until(guest.read_text) == "sleep\x00600\x00"
-        boots.send_signal(end)
-    until(lambda: not guest.exists() or not guest.read_text())
+    boots = BOOTS.replace("SECONDS", sleep.split("\0")[1])
+    with subprocess.Popen([sys.executable, "-c", boots], cwd=here, stdout=pipe, text=True) as program:
+        assert program.stdout and program.stdout.readline() == "booted\n"
+        until(lambda: running(sleep))
+        program.send_signal(end)
+    until(lambda: not running(sleep))
+
+
+def running(command: str) -> bool:
+    """Whether a process with that command line runs; a guest may have process ids of its own."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if process.read_text(errors="replace") == command:
+                return True
+    return False
 
 
 @pytest.fixture

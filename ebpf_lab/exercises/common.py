@@ -101,10 +101,9 @@ def check_attached(b: BPF) -> None:
 def check_at_sys_enter(b: BPF) -> None:
     """NotYet where the program has not attached itself to where all system calls begin."""
     if not {"rawtracepoint:sys_enter", "tracepoint:raw_syscalls:sys_enter"} & set(hooks := attached(b)):
-        where = f"is attached to {', '.join(hooks)}" if hooks else "is attached to nothing"
         raise NotYet(
-            f"it is not attached to the raw tracepoint sys_enter, but {where}: "
-            "RAW_TRACEPOINT_PROBE(sys_enter), in place of a function's head, does that"
+            f"it is not attached to the raw tracepoint sys_enter, but to {', '.join(hooks) or 'nothing'}: "
+            "RAW_TRACEPOINT_PROBE(sys_enter), in place of a function's head, attaches it there"
         )
 
 

@@ -1,4 +1,4 @@
-// wrong: but is attached to rawtracepoint:sys_exit
+// wrong: but to rawtracepoint:sys_exit
 BPF_HASH(counter_table);
 
 RAW_TRACEPOINT_PROBE(sys_exit) {

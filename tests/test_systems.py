@@ -17,7 +17,7 @@ def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A system that was made just now, by files of this project as they are."""
     monkeypatch.setattr(make, "SYSTEMS", tmp_path)
     (tmp_path / "trixie/root").mkdir(parents=True)
-    (tmp_path / "trixie/made").write_text(json.dumps({"from": make._sources("trixie"), "seconds": 1}))
+    (tmp_path / "trixie/made").write_text(json.dumps({"from": make._sources("trixie"), "took": "1 s"}))
     return tmp_path / "trixie"
 
 

@@ -37,7 +37,7 @@ SSH, PORT = 8022, 8898
 HOME = f"/home/{USER}.guest"
 TO_THE_END = ["setpriv", "--pdeathsig", "KILL"]  # of this program, however it ends
 # A kernel that guards against nobody, and a systemd that is patient: what is emulated costs most.
-EMULATED = "mitigations=off init_on_alloc=0 clearcpuid=rep_good systemd.default_timeout_start_sec=1h systemd.default_device_timeout_sec=1h"
+EMULATED = "no_timer_check mitigations=off init_on_alloc=0 clearcpuid=rep_good systemd.default_timeout_start_sec=1h systemd.default_device_timeout_sec=1h"
 BOOT = """#!/bin/sh
 code=0
 for f in /mnt/scripts/*; do

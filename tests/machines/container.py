@@ -55,6 +55,7 @@ def main() -> None:
         copy_of_the_project(project)
         use(project, venv, config)
         assert os.listdir(project / ".venv") == ["of-the-host"]
+    shutil.rmtree(STATE)
     if "SUDO_UID" in os.environ:  # That user could not delete the images, which have owners of their own.
         shutil.rmtree(STORE)
     give_artefacts_to_the_user()

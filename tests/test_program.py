@@ -1,10 +1,11 @@
-from ebpf_lab.inspect.program import Insight, Row, _at
+from ebpf_lab.inspect.lines import line_at
+from ebpf_lab.inspect.program import Insight, Row
 
 
 def test_a_position_has_the_line_of_the_last_start_before_it():
     lines = [(0, 2), (5, 3), (9, 2)]
-    assert [_at(n, lines) for n in (0, 4, 5, 8, 9, 100)] == [2, 2, 3, 3, 2, 2]
-    assert _at(3, []) == 0 and _at(3, [(4, 7)]) == 0
+    assert [line_at(n, lines) for n in (0, 4, 5, 8, 9, 100)] == [2, 2, 3, 3, 2, 2]
+    assert line_at(3, []) == 0 and line_at(3, [(4, 7)]) == 0
 
 
 def test_the_text_form_is_three_parts_with_the_line_beside_each_instruction():

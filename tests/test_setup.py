@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 
 import pytest
+from helpers import until
 
 from ebpf_lab.kernel import capabilities, headers
 from ebpf_lab.setup import apt as next_packages
@@ -555,6 +556,8 @@ def test_without_notes_nothing_is_undone(lab):
 def test_a_process_that_uses_venv_is_found(lab):
     sleeping = subprocess.Popen(["sleep", "60"], env=os.environ | {"JUPYTER_PATH": f"{lab}/share/jupyter"})
     try:
+        # The kernel closes the pipe that Popen waits for before a new program's environment can be read.
+        until(uninstall.running)
         assert uninstall.running() == [sleeping.pid]
     finally:
         sleeping.kill()

@@ -117,8 +117,8 @@ class Ring:
         if step > end - start:
             return self._walk(dtype, start, end, 1)
         # The rest at the next call: the kernel has room again early.
-        most = min(end - start, self.size // 4, _TAKEN) // step
-        most = min(max(most, 1), count or most)
+        most = max(min(end - start, self.size // 4, _TAKEN) // step, 1)  # One record can be larger than that.
+        most = min(most, count or most)
         at = start % self.size
         heads = self._words[at // 4 : (at + most * step) // 4 : step // 4]
         alike = heads == length

@@ -584,6 +584,25 @@ def test_what_many_small_reads_give_is_one_array_in_the_order_they_came():
         assert recording.array().tolist() == [*early.tolist(), of(7)]
 
 
+def test_records_larger_than_a_quarter_of_the_ring_are_read():
+    text = """
+    struct event { u64 n; char rest[1500]; };
+    BPF_RINGBUF_OUTPUT(output, 1);
+    BPF_ARRAY(event, struct event, 1);
+    int burst(struct __sk_buff *skb) {
+      int slot = 0;
+      struct event *e = event.lookup(&slot);
+      if (!e) return 0;
+      e->n++;
+      output.ringbuf_output(e, sizeof(*e), 0);
+      return 0;
+    }"""
+    with BPF(text=text) as b:
+        with record(b["output"]) as events:
+            fire(b, "burst", times=2)
+        assert events.array()["n"].tolist() == [1, 2]
+
+
 def test_fire_runs_a_program_so_many_times_on_the_cpu_asked_for():
     b = BPF(
         text="""

@@ -398,6 +398,7 @@ def test_a_jit_that_is_always_on_is_found_in_the_kernels_configuration(proc):
 
 def test_tracefs_that_is_not_mounted_is_missing_with_the_mount_command(proc, monkeypatch, tmp_path):
     monkeypatch.setattr(tracefs, "Path", lambda path: tmp_path / "none")
+    proc("proc/mounts", "")
     assert probes.trace_fs().state == "missing"
     assert "mount -t tracefs" in probes.trace_fs().fix
 

@@ -170,6 +170,7 @@ def test_a_perf_event_that_one_cpu_lacks_is_attached_to_none(b, monkeypatch):
     assert not [link for link in held()["descriptors"] if "perf_event" in link]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can open a raw socket")
 def test_a_socket_filter_is_shown_and_close_closes_its_socket():
     b = BPF(text="\nint filter(struct __sk_buff *skb) { return 0; }\n")
     function = b.load_func("filter", BPF.SOCKET_FILTER)

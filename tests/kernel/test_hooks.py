@@ -1,7 +1,9 @@
 import inspect
 import os
+import re
 import signal
 import subprocess
+import sys
 
 import bcc
 import pytest
@@ -179,6 +181,20 @@ def test_a_socket_filter_is_shown_and_close_closes_its_socket():
     b.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(function.sock)
+
+
+def test_without_the_right_to_open_a_raw_socket_the_capability_is_named():
+    code = r"""
+from ebpf_lab import BPF, AttachError
+b = BPF(text="int filter(struct __sk_buff *skb) { return 0; }")
+try:
+    b.attach_raw_socket(b.load_func("filter", BPF.SOCKET_FILTER), "lo")
+except AttachError as e:
+    print(e.rule, e)
+"""
+    fewer = ["setpriv", "--bounding-set", "-net_raw"] if os.geteuid() == 0 else []
+    done = subprocess.run([*fewer, sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.match(r"network-not-permitted .*socket:lo(?s:.)*CAP_NET_RAW", done.stdout), done.stdout
 
 
 @pytest.fixture

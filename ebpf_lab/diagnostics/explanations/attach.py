@@ -11,6 +11,13 @@ ATTACH = [
         example="This process may not attach to the tracepoint 'syscalls:sys_enter_execve'.",
     ),
     Explanation(
+        "network-not-permitted",
+        meaning="This process may not attach to {hook}.",
+        why="a socket filter needs CAP_NET_RAW, and a program on a device CAP_NET_ADMIN. An ordinary user's notebooks have neither.",
+        fixes=("run the lab as root, in a virtual machine for example.",),
+        example="This process may not attach to socket:lo.",
+    ),
+    Explanation(
         "no-such-hook",
         meaning="This kernel has no hook for the {hook}.",
         why="hooks are functions and events of the kernel. Which ones exist depends on its version and how it was built.",

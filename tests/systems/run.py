@@ -25,16 +25,13 @@ from systems.enter import ALONE, COMPILES, HOME, LEARNER, PROJECT, bind, command
 from systems.make import LAUNCH, SYSTEMS, WHEELS, system  # noqa: E402
 
 PLAIN = "bytecode capabilities checkup diagnostics errors explanations headers machine setup"
-KERNEL = "bpf buffers hooks kprobes layouts map_kinds maps mistakes printk rejected testload"
 TESTS = [f"tests/test_{name}.py" for name in PLAIN.split()]
-SHORT = [*CHAPTERS, *TESTS, *(f"tests/kernel/test_{name}.py" for name in KERNEL.split())]
-# BCC chooses other helpers for an ordinary user, who has fewer rights; all else is the same for both.
-USERS = [
-    *CHAPTERS,
-    "tests/test_checkup.py",
-    *(f"tests/kernel/test_{name}.py" for name in ("bpf", "hooks", "rejected")),
-]
 LONG = ["--long", "notebooks", *TESTS, "tests/kernel"]
+# What differs most from system to system. BCC chooses other helpers for an ordinary user.
+SHORT = {
+    LEARNER: [*CHAPTERS, "tests/kernel/test_rejected.py"],
+    0: [*TESTS, *(f"tests/kernel/test_{name}.py" for name in ("bpf", "buffers", "maps", "mistakes"))],
+}
 PYTEST = ["-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 PYTEST += ["--durations=9"]
 
@@ -52,7 +49,7 @@ def main(*arguments: str) -> int:
         if options.kernel:
             return _alone("boot", folder, *["--long"][: options.long], *tests)
         failed = 0
-        for user, short in [(LEARNER, USERS), (0, SHORT)]:
+        for user, short in SHORT.items():
             print(
                 f"==> Tests in Debian {options.system}, as {'an ordinary user' if user else 'root'}",
                 flush=True,

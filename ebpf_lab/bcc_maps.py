@@ -210,14 +210,18 @@ def no_class(name: str, number: int) -> MapError:
     )
 
 
+def map_names(bpf: Any) -> list[str]:
+    """The names of a program's maps, in the order of their numbers in libbcc."""
+    return [lib.bpf_table_name(bpf.module, n).decode() for n in range(lib.bpf_num_tables(bpf.module))]
+
+
 def uncounted(bpf: Any) -> str:
     """The calls of increment() in a program that count nothing for a new key, as a sentence; '' for none."""
     made = (bcc_table.BPF_MAP_TYPE_HASH, bcc_table.BPF_MAP_TYPE_ARRAY, bcc_table.BPF_MAP_TYPE_PERCPU_ARRAY)
-    types = {
-        lib.bpf_table_name(bpf.module, i).decode(): lib.bpf_table_type_id(bpf.module, i)
-        for i in range(lib.bpf_num_tables(bpf.module))
-    }
-    return increments.uncounted(bpf.source, [name for name, kind in types.items() if kind not in made])
+    others = [
+        name for n, name in enumerate(map_names(bpf)) if lib.bpf_table_type_id(bpf.module, n) not in made
+    ]
+    return increments.uncounted(bpf.source, others)
 
 
 def guard(table: Any) -> None:

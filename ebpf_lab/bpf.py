@@ -134,8 +134,7 @@ class BPF(bcc.BPF):
         """BCC's get_table, which ``b["name"]`` calls too; raises MapError. Where BCC mistakes a type, it is clang's."""
         if not isinstance(name, str | bytes):
             raise TypeError(f"a map is asked for by its name, a str, not {type(name).__name__}")
-        known = [lib.bpf_table_name(self.module, i).decode() for i in range(lib.bpf_num_tables(self.module))]
-        check_name(name, known, "map-name", MapError)
+        check_name(name, bcc_maps.map_names(self), "map-name", MapError)
         key, leaf = corrected_types(self, os.fsencode(name))
         try:
             table = super().get_table(name, keytype or key, leaftype or leaf, reducer)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from bcc import table as bcc_table
 
+from ..bcc_maps import map_names
 from ..bpf import BPF
 from ..hooks import attach, attached
 from ..inspect.bytecode import LOAD_64, MAP, instructions
 from ..kernel import syscalls
-from ..loading.libbcc import lib
 from ..maps import to_frame
 from ..reading.buffer_reader import BUFFERS, buffer_of
 from ..reading.unpack import RAW
@@ -67,14 +67,9 @@ def fill_slot(b: BPF, syscall: str, fn_name: str) -> int:
     return number
 
 
-def maps_of(b: BPF) -> list[str]:
-    """The names of the program's maps."""
-    return [lib.bpf_table_name(b.module, n).decode() for n in range(lib.bpf_num_tables(b.module))]
-
-
 def map_of(b: BPF, name: str) -> bcc_table.TableBase:
     """The program's map of that name; NotYet where there is none."""
-    if name not in (known := maps_of(b)):
+    if name not in (known := map_names(b)):
         raise NotYet(f"there is no map named {name} yet; the program's maps: {', '.join(known) or 'none'}")
     return b[name]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bcc.table import RingBuf
 
+from ..bcc_maps import map_names
 from ..bpf import BPF
 from ..hooks import attached
 from ..reading.buffer_reader import lost_of
@@ -14,7 +15,7 @@ from ..reading.record import BufferRecording, record
 from ..reading.ringbuf import Ring, stride
 from ..testrun import fire
 from ..workload import run
-from .common import check_attached, check_function, exercise, maps_of, not_atomic, output_of
+from .common import check_attached, check_function, exercise, not_atomic, output_of
 from .hello import EDGE, Messages, drive_execve, judge_odd_even
 from .verdict import NotYet, Result, listed
 from .workloads import call_by_name
@@ -147,7 +148,7 @@ def _wrong_event(b: BPF, output: RingBuf) -> str:
 
 def _wrong_losses(b: BPF, times: int) -> str:
     """Where the program counts losses in `lost`: whether it does when the ring is full."""
-    if "lost" not in maps_of(b):
+    if "lost" not in map_names(b):
         return ""
     before = lost_of(b)
     sent = 4 * times

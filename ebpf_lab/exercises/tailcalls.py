@@ -6,7 +6,7 @@ from collections import Counter
 
 from bcc import table as bcc_table
 
-from ..bcc_maps import instead_of
+from ..bcc_maps import instead_of, map_names
 from ..bpf import BPF
 from ..hooks import attached
 from ..maps import to_frame
@@ -20,7 +20,6 @@ from .common import (
     exercise,
     fill_slot,
     map_of,
-    maps_of,
     not_atomic,
     output_of,
 )
@@ -171,7 +170,7 @@ def _check_per_cpu(b: BPF, names: list[str]) -> None:
 
 def _holding(b: BPF, number: int) -> list[str]:
     """The maps, but `input`, that hold this number."""
-    tables = {name: b[name] for name in maps_of(b) if name not in ("input", "next")}
+    tables = {name: b[name] for name in map_names(b) if name not in ("input", "next")}
     return [
         name
         for name, table in tables.items()

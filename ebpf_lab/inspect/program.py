@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bcc.libbcc import lib
 
+from ..bcc_maps import map_names
 from ..bpf import BPF
 from ..diagnostics.errors import LabError
 from ..diagnostics.names import check_name
@@ -152,10 +153,9 @@ def _amount(size: int) -> str:
 
 def _tables(bpf: BPF) -> Iterator[tuple[str, str, int]]:
     """(name, type, file descriptor) of each map of the program, as far as BCC knows them."""
-    for n in range(lib.bpf_num_tables(bpf.module)):
-        name = lib.bpf_table_name(bpf.module, n)
+    for n, name in enumerate(map_names(bpf)):
         kind = proginfo.name_of("map_type", lib.bpf_table_type_id(bpf.module, n))
-        yield name.decode(), kind, lib.bpf_table_fd(bpf.module, name)
+        yield name, kind, lib.bpf_table_fd(bpf.module, name.encode())
 
 
 def _program_arrays(bpf: BPF) -> list[str]:

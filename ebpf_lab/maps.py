@@ -17,7 +17,7 @@ from .kernel.syscalls import bpf
 from .loading.dtypes import dtype_of
 from .reading.columns import columns
 
-_PER_CPU = (bcc_table.PerCpuHash, bcc_table.PerCpuArray)
+PER_CPU = (bcc_table.PerCpuHash, bcc_table.PerCpuArray)
 
 
 def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def to_frame(table: bcc_table.TableBase) -> pd.DataFrame:
         if e.errno not in (errno.EINVAL, errno.EOPNOTSUPP, uapi.ENOTSUPP):
             raise
         keys, values = one_by_one(table)
-    frame = _frame(keys, values, isinstance(table, _PER_CPU))
+    frame = _frame(keys, values, isinstance(table, PER_CPU))
     if scale_of(table) == "log2" and not {"low", "high"} & set(frame):
         bucket = frame.columns.get_loc(keys.dtype.names[-1] if keys.dtype.names else "key")
         low, high = ranges(frame.iloc[:, bucket].to_numpy())
@@ -121,15 +121,15 @@ def one_by_one(table: bcc_table.TableBase) -> tuple[np.ndarray, np.ndarray]:
     key, value, cpus = _layout(table)
     entries = table.items()
     keys = np.frombuffer(b"".join(bytes(k) for k, _ in entries), key)
-    if isinstance(table, _PER_CPU):  # BCC has removed the padding
+    if isinstance(table, PER_CPU):  # BCC has removed the padding
         value = dtype_of(table.sLeaf)
     values = np.frombuffer(b"".join(bytes(v) for _, v in entries), value).reshape(len(entries), cpus)
-    return keys, values if isinstance(table, _PER_CPU) else values[:, 0]
+    return keys, values if isinstance(table, PER_CPU) else values[:, 0]
 
 
 def _layout(table: bcc_table.TableBase) -> tuple[np.dtype, np.dtype, int]:
     """The dtype of a key, that of a value as the kernel copies it, and how many values an entry has."""
-    if not isinstance(table, _PER_CPU):
+    if not isinstance(table, PER_CPU):
         return dtype_of(table.Key), dtype_of(table.Leaf), 1
     value = dtype_of(table.sLeaf)
     size = (value.itemsize + 7) // 8 * 8  # kernel/bpf/syscall.c, bpf_map_value_size()
@@ -138,4 +138,4 @@ def _layout(table: bcc_table.TableBase) -> tuple[np.dtype, np.dtype, int]:
 
 
 def _unpadded(values: np.ndarray, table: bcc_table.TableBase) -> np.ndarray:
-    return values["value"] if isinstance(table, _PER_CPU) else values[:, 0]
+    return values["value"] if isinstance(table, PER_CPU) else values[:, 0]

@@ -10,7 +10,7 @@ from ..bpf import BPF
 from ..hooks import attach, attached
 from ..inspect.bytecode import LOAD_64, MAP, instructions
 from ..kernel import syscalls
-from ..maps import to_frame
+from ..maps import PER_CPU, to_frame
 from ..reading.buffer_reader import BUFFERS, buffer_of
 from ..reading.unpack import RAW
 from .verdict import NotYet, Result
@@ -124,7 +124,7 @@ def counts_of(b: BPF, name: str = "counter_table") -> dict[int, int]:
 def not_atomic(b: BPF, name: str) -> str:
     """Which function changes numbers of a map that all CPUs share without an atomic instruction, as a sentence, or ''."""
     table = map_of(b, name)
-    if isinstance(table, bcc_table.PerCpuHash | bcc_table.PerCpuArray):
+    if isinstance(table, PER_CPU):
         return ""
     for function in b.functions:
         code = instructions(b.dump_func(function.encode()))

@@ -139,8 +139,8 @@ def _wrong_event(b: BPF, output: RingBuf) -> str:
         fire(b, "burst", times=2, cpu=cpu)
     if wrong := wrong_size(events):
         return wrong
-    event = events.frame().iloc[-1]
-    before = events.frame().iloc[-2]
+    frame = events.frame()
+    before, event = frame.iloc[-2], frame.iloc[-1]
     if not (0 < before.time <= event.time and event.cpu == cpu and event.text == "Hello World"):
         return f"an event has {event.to_dict()}: leave its time, its CPU and its text as they were, and change the ring"
     return ""

@@ -4,12 +4,10 @@ import os
 import tempfile
 from collections import Counter
 
-from bcc import table as bcc_table
-
 from ..bcc_maps import instead_of, map_names
 from ..bpf import BPF
 from ..hooks import attached
-from ..maps import to_frame
+from ..maps import PER_CPU, to_frame
 from ..reading.record import record
 from ..testrun import fire
 from ..workload import run
@@ -161,7 +159,7 @@ def _check_first(b: BPF) -> None:
 
 
 def _check_per_cpu(b: BPF, names: list[str]) -> None:
-    if not any(isinstance(b[name], bcc_table.PerCpuArray | bcc_table.PerCpuHash) for name in names):
+    if not any(isinstance(b[name], PER_CPU) for name in names):
         raise NotYet(
             f"all CPUs share the value in {names[0]}: two chains at once would write over each other's. A per-CPU "
             "map has one for each"

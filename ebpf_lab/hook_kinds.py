@@ -31,6 +31,7 @@ class Kind:
     ``names``: (the name asked for, the names that the kernel has), to tell the nearest one.
     ``trigger``: what makes the function run, for a view in which nothing has come yet.
     ``missing``: the rule of errors for a name that the kernel doesn't have.
+    ``denied``: the rule of errors where this process lacks a right.
     ``attach``: attaches in place of BCC's method, where BCC forgets what it attached; returns its key in ``held``.
     """
 
@@ -41,6 +42,7 @@ class Kind:
     names: Callable[[Arguments], tuple[str, Iterable[str]]] = lambda arguments: ("", ())
     trigger: str = "run('/bin/true') in another cell"
     missing: str = "no-such-hook"
+    denied: str = "not-permitted"
     attach: Callable[[Any, Arguments], object] | None = None  # (program, arguments)
 
 
@@ -272,6 +274,7 @@ KINDS = [
         names=_devices,
         trigger="send a packet through this device",
         missing="",
+        denied="network-not-permitted",
         attach=_attach_xdp,
     ),
     Kind(
@@ -291,6 +294,7 @@ KINDS = [
         names=_devices,
         trigger="send a packet through this device",
         missing="",
+        denied="network-not-permitted",
         attach=_attach_socket,
     ),
 ]

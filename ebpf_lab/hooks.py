@@ -312,8 +312,7 @@ def _attach_error(
     name, known = kind.names(arguments)
     fix = did_you_mean(name, known := set(known)) if name else ""
     if number in (errno.EPERM, errno.EACCES):
-        on_network = kind.method in ("attach_raw_socket", "attach_xdp")
-        rule = "network-not-permitted" if on_network else "not-permitted"
+        rule = kind.denied
     elif kind.held == "kprobe_fds" and not features.has_kprobes():
         rule, reason, fix = "no-kprobes", NO_KPROBES, _instead_of_kprobe(kind, name, fn_name)
     elif kind.method == "attach_xdp" and number in (errno.EBUSY, errno.EEXIST):

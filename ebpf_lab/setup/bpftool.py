@@ -15,11 +15,13 @@ LINUX_TOOLS = Path("/usr/lib/linux-tools")  # a folder for each kernel
 
 def run() -> subprocess.CompletedProcess[str] | None:
     """Run ``bpftool version`` by the first that works; if none does, by the first; None if there is none."""
-    runs = [
-        subprocess.run([path, "version"], capture_output=True, text=True, timeout=5, check=False)
-        for path in _places()
-    ]
-    return next((run for run in runs if run.returncode == 0), runs[0] if runs else None)
+    first = None
+    for path in _places():
+        done = subprocess.run([path, "version"], capture_output=True, text=True, timeout=5, check=False)
+        if done.returncode == 0:
+            return done
+        first = first or done
+    return first
 
 
 def folder() -> list[str]:

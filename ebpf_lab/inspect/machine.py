@@ -20,9 +20,8 @@ _WITHHELD = (
     "kernel.kptr_restrict is 0 or 1, and to all where that is 0 and kernel.perf_event_paranoid at most 1. "
     "Here kernel.kptr_restrict is {kptr_restrict}, kernel.perf_event_paranoid {perf_event_paranoid}."
 )
-_PROLOGUE = (
-    64  # bytes at most; a tail call jumps behind it (X86_TAIL_CALL_OFFSET of arch/x86/net/bpf_jit_comp.c)
-)
+# Bytes at most; a tail call jumps behind it (X86_TAIL_CALL_OFFSET of arch/x86/net/bpf_jit_comp.c).
+_PROLOGUE = 64
 
 
 def withheld(program: proginfo.Program) -> str:

@@ -167,9 +167,8 @@ def _open_pipe(folder: Path) -> int:
     try:
         return os.open(folder / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     except OSError as e:
-        if (
-            e.errno != errno.EBUSY
-        ):  # older kernels let two readers take each other's lines (commit c2489bb7e6be)
+        # Older kernels let two readers take each other's lines (commit c2489bb7e6be).
+        if e.errno != errno.EBUSY:
             raise LabError(f"This process may not read {folder}/trace_pipe: {e.strerror}", fix=_OPEN) from e
         who = ", ".join(_readers(folder / "trace_pipe")) or "another process"
         raise BusyError(

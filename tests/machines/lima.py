@@ -189,7 +189,10 @@ def shell(machine: Path, command: str) -> str:
 def started(machine: Path, config: dict[str, Any]) -> Iterator[str]:
     """What `limactl start` does once the machine boots: show its log, wait for it, forward the port; the message at the end."""
     with open(ARTEFACTS / "lima-console.log", "ab") as log:
-        until(lambda: not subprocess.run([*ssh(machine), "true"], stderr=log, check=False).returncode, 3600)
+        until(
+            lambda: not subprocess.run([*ssh(machine), "true"], stderr=log, check=False).returncode,
+            seconds=3600,
+        )
     say("It boots; the log of cloud-init:")
     log = subprocess.Popen([*TO_THE_END, *ssh(machine), "tail -n +1 -F /var/log/cloud-init-output.log"])
     run(*ssh(machine), "cloud-init status --wait", timeout=4 * 3600)

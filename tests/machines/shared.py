@@ -1,16 +1,20 @@
 """What the tests of machines share: a copy of the project, wheels for its pip, and waiting."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import helpers  # noqa: E402
+
+until = partial(helpers.until, seconds=60)
 ARTEFACTS = Path(__file__).parent / "artefacts"
 PYTHON = "3.13"  # Debian 13's
 _START = time.monotonic()
@@ -28,15 +32,6 @@ def run(*command: str | Path, **more: Any) -> subprocess.CompletedProcess[Any]:
     return subprocess.run(command, check=True, **more)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until ``condition`` returns something true; returns that."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.1)
-    return value
-
-
 def give_artefacts_to_the_user() -> None:
     """Let the user who called sudo delete them, as ./lab uninstall does."""
     if user := os.environ.get("SUDO_UID"):
@@ -45,12 +40,7 @@ def give_artefacts_to_the_user() -> None:
 
 def copy_of_the_project(folder: Path) -> None:
     """Copy the project as a user with uid 1000 would have it, with a .venv of that user."""
-    listed = run(
-        "git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", stdout=subprocess.PIPE, text=True
-    )
-    for file in filter(lambda file: (ROOT / file).is_file(), listed.stdout.splitlines()):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, folder / file)
+    helpers.copied(folder)
     (folder / ".venv").mkdir()
     (folder / ".venv/of-the-host").touch()
     run("chown", "-R", "1000:1000", folder)
@@ -61,7 +51,10 @@ def wheels(folder: Path = ARTEFACTS / "wheels", *options: str) -> Path:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
-    asked, complete = "\n".join([*wanted, (ROOT / "constraints.txt").read_text()]), folder / "complete"
+    asked, complete = (
+        "\n".join([*wanted, (ROOT / "constraints.txt").read_text()]),
+        folder / "complete",
+    )
     if not complete.exists() or complete.read_text() != asked:
         say("Downloading what pip in the machine will ask for")
         pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]

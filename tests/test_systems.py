@@ -11,6 +11,8 @@ import pytest
 from helpers import ROOT, until
 from systems import enter, make
 
+from machines import shared
+
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -104,3 +106,11 @@ def _who_has(folder: Path) -> list[Path]:
         except OSError:  # ended meanwhile
             continue
     return found
+
+
+def test_wheels_are_downloaded_once_for_each_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple] = []
+    monkeypatch.setattr(shared, "run", lambda *command: asked.append(command))
+    for python in ("3.13", "3.13", "3.14"):
+        shared.wheels(tmp_path, "--python-version", python)
+    assert ["3.14" in command for command in asked] == [False, True]

@@ -52,7 +52,7 @@ def wheels(folder: Path = ARTEFACTS / "wheels", *options: str) -> Path:
     wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
     wanted += project["project"]["optional-dependencies"]["test"]
     asked, complete = (
-        "\n".join([*wanted, (ROOT / "constraints.txt").read_text()]),
+        "\n".join([*wanted, *options, (ROOT / "constraints.txt").read_text()]),
         folder / "complete",
     )
     if not complete.exists() or complete.read_text() != asked:
